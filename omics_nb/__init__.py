@@ -1,0 +1,74 @@
+"""omics_nb: from a biological question to an evidence-bound report on public omics data.
+
+::
+
+    import omics_nb as omics
+
+    hits = omics.search("vemurafenib in melanoma, human, at least 6 samples")
+    study = omics.fetch(hits[0])
+    result = omics.differential_expression(study, contrast=("agent", "vemurafenib", "vehicle"))
+    omics.report(study, result).save("report.html")
+
+Every name below is loaded when it is first used, so that the import itself stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .agents import Agent as Agent
+    from .agents import get_agent as get_agent
+    from .agents import invoke as invoke
+    from .agents import list_agents as list_agents
+    from .agents import register as register
+    from .agents.analysis import differential_expression as differential_expression
+    from .agents.analysis import propose_contrasts as propose_contrasts
+    from .agents.analysis import quality as quality
+    from .agents.data import fetch as fetch
+    from .agents.query import understand as understand
+    from .agents.report import report as report
+    from .agents.search import search as search
+    from .errors import OmicsError as OmicsError
+    from .flows import get_run as get_run
+    from .flows import list_flows as list_flows
+    from .flows import runs as runs
+    from .flows import start as start
+    from .flows import start_report as start_report
+    from .records import Contrast as Contrast
+    from .records import DEResult as DEResult
+    from .records import Hit as Hit
+    from .records import Hits as Hits
+    from .records import Quality as Quality
+    from .records import Query as Query
+    from .records import Study as Study
+    from .records import Term as Term
+
+_HOMES = {
+    "agents": "Agent get_agent invoke list_agents register",
+    "agents.analysis": "differential_expression propose_contrasts quality",
+    "agents.data": "fetch",
+    "agents.query": "understand",
+    "agents.report": "report",
+    "agents.search": "search",
+    "errors": "OmicsError",
+    "flows": "get_run list_flows runs start start_report",
+    "records": "Contrast DEResult Hit Hits Quality Query Study Term",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+__all__ = [*_HOME_OF, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'omics_nb' has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

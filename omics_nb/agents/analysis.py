@@ -1,0 +1,98 @@
+"""The quality and analysis agents: a Study → Quality, proposed comparisons, differential expression."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Literal
+
+from pydantic import InstanceOf
+
+from ..analysis.de import differential_expression as _differential_expression
+from ..analysis.design import propose_contrasts as _propose_contrasts
+from ..analysis.quality import quality as _quality
+from ..errors import DesignError
+from ..records import Contrast, DEResult, Proposal, Quality, Query, Study
+
+
+def quality(
+    study: InstanceOf[Study], *, platform: str | None = None, factor: str | None = None
+) -> InstanceOf[Quality]:
+    """What speaks for and against the values of a study, check by check.
+
+    ``factor`` names the sample column whose groups should be judged. NoMatrixError where there are no values.
+    """
+    return _quality(study, platform=platform, factor=factor)
+
+
+def propose_contrasts(study: InstanceOf[Study]) -> tuple[InstanceOf[Proposal], ...]:
+    """Comparisons that the sample sheet suggests, best first, each with its reason; empty where nothing fits."""
+    return _propose_contrasts(study)
+
+
+def differential_expression(
+    study: InstanceOf[Study],
+    *,
+    contrast: Contrast | tuple[str, str, str] | None = None,
+    design: str | None = None,
+    platform: str | None = None,
+    method: Literal["auto", "limma", "voom", "limma-trend"] = "auto",
+    log2: bool | None = None,
+    quantile: bool = False,
+    trend: bool = False,
+    robust: bool = False,
+    sample_weights: bool = False,
+    block: str | None = None,
+) -> InstanceOf[DEResult]:
+    """Genes that differ between two groups: limma's moderated t-test for arrays, voom and limma for counts.
+
+    ``contrast`` is (factor, tested, reference); without one the best proposal is used, and the result says so.
+    ``design`` is a formula over the sample columns, by default ``~ factor``. ``log2`` takes the place of GEO2R's
+    rule; ``quantile`` normalises between arrays first; ``trend`` and ``robust`` shape the prior variance;
+    ``sample_weights`` lets samples that follow the model badly count less; ``block`` names a column (a patient, a
+    litter) whose samples belong together. DesignError for what cannot be estimated, ScaleError for values that the
+    method is not made for.
+    """
+    fit = partial(
+        _differential_expression,
+        study,
+        design=design,
+        method=method,
+        log2=log2,
+        quantile=quantile,
+        trend=trend,
+        robust=robust,
+        sample_weights=sample_weights,
+        block=block,
+    )
+    if contrast is not None:
+        return fit(contrast=Contrast(*contrast), platform=platform)
+    best = best_proposal(study, platform)
+    result = fit(contrast=best.contrast, platform=best.platform)
+    note = f"The comparison was proposed from the sample sheet, not given: {best.reason}"
+    return replace(result, notes=(note, *result.notes))
+
+
+def best_proposal(study: Study, platform: str | None = None, query: Query | None = None) -> Proposal:
+    """The comparison to make where none was given: of those that the samples suggest, the one nearest to the question.
+
+    NoMatrixError for a platform without values, DesignError where the samples suggest nothing.
+    """
+    if platform is not None or not study.matrices:
+        study.choose_platform(platform)
+    proposals = [p for p in _propose_contrasts(study) if p.platform in study.matrices]
+    proposals = [p for p in proposals if platform in (None, p.platform)]
+    if not proposals:
+        raise DesignError(
+            f"the samples of {study.accession} suggest no comparison; give contrast=(factor, tested, reference) with a "
+            f"factor of {sorted(map(str, study.samples.columns))}",
+            accession=study.accession,
+        )
+    words = {name.casefold() for term in query.terms for name in term.names} if query else set()
+    words |= {side.casefold() for side in (query.compare if query else None) or ()}
+
+    def named(proposal: Proposal) -> int:
+        levels = f"{proposal.contrast.tested} {proposal.contrast.reference}".casefold()
+        return sum(word in levels for word in words)
+
+    return max(proposals, key=named)

@@ -1,0 +1,27 @@
+"""The report agent: everything that was found → one evidence-bound document."""
+
+from __future__ import annotations
+
+from pydantic import InstanceOf
+
+from ..records import DEResult, Hits, Quality, Query, Study
+from ..reporting import Report, build_report
+
+
+def report(
+    study: InstanceOf[Study],
+    result: InstanceOf[DEResult],
+    *,
+    question: str | None = None,
+    query: InstanceOf[Query] | None = None,
+    hits: InstanceOf[Hits] | None = None,
+    quality: InstanceOf[Quality] | None = None,
+    notes: tuple[str, ...] = (),
+) -> InstanceOf[Report]:
+    """A document of one comparison; ``.save("GSE….html")`` writes it, with JSON and CSV beside it.
+
+    ``notes`` say how the study and the comparison were chosen; the report shows them as they are.
+    """
+    return build_report(
+        study, result, question=question, query=query, hits=hits, quality=quality, notes=notes
+    )

@@ -1,0 +1,65 @@
+"""The same verbs from a shell.
+
+Exit codes: 0 done, 1 a fault of ours, 2 wrong usage, and one for each branch of the error tree (see ``EXIT_CODES``).
+``--json`` prints one JSON document to standard output; progress and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .. import __version__, errors
+from .reports import demo, report
+from .runs import runs
+from .studies import NOTHING_FOUND as NOTHING_FOUND
+from .studies import de, fetch, quality, search
+from .upkeep import cache, doctor
+
+EXIT_CODES: dict[type[errors.OmicsError], int] = {
+    errors.QuestionError: 3,
+    errors.SettingsError: 3,
+    errors.AgentError: 3,
+    errors.UnknownSourceError: 3,
+    errors.NotFoundError: 4,
+    errors.PrivateRecordError: 4,
+    errors.SourceError: 5,
+    errors.DataError: 6,
+    errors.AnalysisError: 7,
+    errors.RunNotFoundError: 4,
+    errors.RunError: 8,
+    errors.MissingExtraError: 9,
+}
+
+
+class _Group(click.Group):
+    """Turns errors of our tree into one sentence and a meaningful exit code, wherever they arise."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except errors.OmicsError as error:
+            click.echo(f"{type(error).__name__}: {error}", err=True)
+            ctx.exit(exit_code(error))
+
+
+def exit_code(error: errors.OmicsError) -> int:
+    """The code of the nearest class in the error tree that has one; for a failed step, that of its own error."""
+    if isinstance(error, errors.RunFailedError) and isinstance(error.__cause__, errors.OmicsError):
+        error = error.__cause__
+    return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), 1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="omics-nb")
+def main() -> None:
+    """From a biological question to an evidence-bound report on public omics data.
+
+    Works with no network: the source "demo" is embedded, "mirror:FOLDER" reads a folder laid out like GEO's FTP
+    tree, "ncbi" asks NCBI GEO. $OMICS_SOURCE sets which is used where --source is not given.
+    """
+
+
+for _command in (search, fetch, quality, de, report, runs, demo, doctor, cache):
+    main.add_command(_command)

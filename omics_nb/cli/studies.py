@@ -1,0 +1,184 @@
+"""``search``, ``fetch``, ``quality`` and ``de``: one study at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import as_json_option, contrast_option, design_option, platform_option, source_option
+from .output import print_json, working, write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..records import DEResult, Study
+
+#: Exit code of a search that found nothing; that of NotFoundError.
+NOTHING_FOUND = 4
+
+
+@click.command()
+@click.argument("question")
+@source_option
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
+@as_json_option
+def search(question: str, source: str | None, limit: int, as_json: bool) -> None:
+    """Find studies for QUESTION, with the reasons each was found."""
+    from ..agents.search import search as find
+
+    with working("searching"):
+        hits = find(question, source=source, limit=limit)
+    if as_json:
+        print_json(hits)
+    else:
+        click.echo(str(hits))
+    if not hits:
+        raise SystemExit(NOTHING_FOUND)
+
+
+@click.command()
+@click.argument("accession")
+@source_option
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write its tables into this folder."
+)
+@click.option("--h5ad", is_flag=True, help="With --out: also one AnnData file a platform.")
+@as_json_option
+def fetch(accession: str, source: str | None, out: Path | None, h5ad: bool, as_json: bool) -> None:
+    """Read the study ACCESSION: its samples, matrices and where each file came from."""
+    from .. import display
+    from ..agents.data import fetch as read
+
+    with working(f"reading {accession}"):
+        study = read(accession, source=source)
+        written = _write_study(study, out, h5ad) if out else []
+    if as_json:
+        print_json({**_study_facts(study), "written": [str(path) for path in written]})
+        return
+    click.echo(display.study_text(study))
+    for path in written:
+        click.echo(f"wrote {path}")
+
+
+@click.command()
+@click.argument("accession")
+@source_option
+@platform_option
+@click.option("--factor", metavar="COLUMN", help="Judge the groups of this column of the sample sheet.")
+@as_json_option
+def quality(
+    accession: str, source: str | None, platform: str | None, factor: str | None, as_json: bool
+) -> None:
+    """Say what speaks for and against the values of the study ACCESSION."""
+    from ..agents.analysis import quality as judge
+    from ..agents.data import fetch as read
+
+    with working(f"reading {accession}"):
+        found = judge(read(accession, source=source), platform=platform, factor=factor)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(str(found))
+
+
+@click.command()
+@click.argument("accession")
+@source_option
+@platform_option
+@contrast_option
+@design_option
+@click.option(
+    "--method", type=click.Choice(["auto", "limma", "voom", "limma-trend"]), default="auto", show_default=True
+)
+@click.option("--top", default=20, show_default=True, type=click.IntRange(min=1), help="Rows to print.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole table as CSV.")
+@as_json_option
+def de(
+    accession: str,
+    source: str | None,
+    platform: str | None,
+    contrast: tuple[str, str, str] | None,
+    design: str | None,
+    method: str,
+    top: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Differential expression in ACCESSION; without --contrast, of the comparison that its samples suggest."""
+    from .. import display
+    from ..agents import invoke
+
+    with working(f"analysing {accession}"):
+        study = invoke("data", study=accession, source=source)
+        result = invoke(
+            "analysis", study=study, contrast=contrast, design=design, platform=platform, method=method
+        )
+    if out:
+        write_atomically(out, lambda path: result.table.to_csv(path))
+    if as_json:
+        print_json(
+            {**_result_facts(result), "top": _rows(result.top(top)), "written": str(out) if out else None}
+        )
+        return
+    click.echo(display.result_text(result, n=top))
+    if out:
+        click.echo(f"wrote {out}")
+
+
+def _study_facts(study: Study) -> dict[str, Any]:
+    return {
+        "accession": study.accession,
+        "title": study.title,
+        "organisms": study.organisms,
+        "types": study.types,
+        "published": study.published,
+        "value_kind": study.value_kind,
+        "n_samples": study.n_samples,
+        "matrices": {name: {"features": len(m), "samples": m.shape[1]} for name, m in study.matrices.items()},
+        "sample_columns": list(map(str, study.samples.columns)),
+        "files": study.files,
+        "notes": study.notes,
+        "source": study.source,
+        "synthetic": study.synthetic,
+    }
+
+
+def _result_facts(result: DEResult) -> dict[str, Any]:
+    return {
+        "accession": result.accession,
+        "platform": result.platform,
+        "contrast": result.contrast._asdict(),
+        "design": result.design,
+        "method": result.method,
+        "groups": result.groups,
+        "scale_decision": result.scale_decision,
+        "n_features": len(result.table),
+        "n_significant": len(result.significant()),
+        "notes": result.notes,
+        "source": result.source,
+        "synthetic": result.synthetic,
+        "versions": result.versions,
+    }
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(
+        table.reset_index().to_json(orient="records", double_precision=15)
+    )
+    return rows
+
+
+def _write_study(study: Study, folder: Path, h5ad: bool) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [write_atomically(folder / f"{study.accession}_samples.csv", study.samples.to_csv)]
+    for platform, matrix in study.matrices.items():
+        stem = f"{study.accession}_{platform}"
+        written.append(write_atomically(folder / f"{stem}_matrix.csv", matrix.to_csv))
+        if platform in study.features:
+            written.append(write_atomically(folder / f"{stem}_features.csv", study.features[platform].to_csv))
+        if h5ad:
+            written.append(write_atomically(folder / f"{stem}.h5ad", study.to_anndata(platform).write_h5ad))
+    return written

@@ -1,0 +1,24 @@
+"""Values → HTML and text: pure functions, everything escaped, for titles come from strangers.
+
+``*_html`` gives what a notebook shows of a value, with its own style; ``*_text`` the same for a terminal,
+about 100 columns wide; ``*_body`` (in the modules) the HTML without style, for a page that brings its own.
+Each says which source the value came from, and synthetic data wears a badge.
+"""
+
+from __future__ import annotations
+
+from .markup import STYLE as STYLE
+from .markup import Html as Html
+from .markup import clean as clean
+from .markup import el as el
+from .question import explain_query as explain_query
+from .question import hits_html as hits_html
+from .question import hits_text as hits_text
+from .question import query_html as query_html
+from .result import figure_html as figure_html
+from .result import result_html as result_html
+from .result import result_text as result_text
+from .study import quality_html as quality_html
+from .study import quality_text as quality_text
+from .study import study_html as study_html
+from .study import study_text as study_text

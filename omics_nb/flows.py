@@ -1,0 +1,311 @@
+"""The chains: ordinary functions wired by the names of their parameters, run durably.
+
+============================  ==========================================================================
+``full_analysis``             question → query → hits → chosen study → quality → result → report
+``simple_search``             question → query → hits
+``quick_report``              accession (and contrast) → quality → result → report
+``data_validation``           accessions → one row each: could it be read, what is in it, what is odd
+============================  ==========================================================================
+
+``start`` returns a :class:`~omics_nb.workflow.Run` at once; each step's state, time and value are recorded in the
+store that the settings name, so that a run can be listed, looked into and resumed from another process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import agents, records, reporting
+from . import settings as _settings
+from .agents.analysis import best_proposal
+from .agents.analysis import quality as judge
+from .agents.data import fetch
+from .agents.query import understand
+from .agents.report import report as write_report
+from .agents.search import search
+from .analysis.design import check_contrast
+from .analysis.groups import with_groups
+from .errors import (
+    DataError,
+    DesignError,
+    FlowError,
+    NotFoundError,
+    OmicsError,
+    PrivateRecordError,
+    QuestionError,
+)
+from .records import Contrast, DEResult, Hits, Quality, Query, Study
+from .reporting import Report
+from .workflow import Flow, Run, list_runs, open_run, register, step
+from .workflow import start as _start
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A hit further down is rarely what was asked for, and each look costs a download.
+_HITS_LOOKED_INTO = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The study that is analysed, the comparison, why both were chosen, and what was passed over for it."""
+
+    study: Study
+    platform: str
+    contrast: Contrast
+    reason: str
+    passed_over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a look into one study found; ``problem`` is the error that a person would have met, or empty."""
+
+    accession: str
+    problem: str
+    n_samples: int = 0
+    matrices: tuple[str, ...] = ()
+    value_kind: str = ""
+    score: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def query(question: str) -> Query:
+    """How the question is read."""
+    return understand(question)
+
+
+def hits(query: Query, source: str, limit: int = 20) -> Hits:
+    """The studies that the source has for it."""
+    return search(query, source=source, limit=limit)
+
+
+def best_study(
+    hits: Hits, query: Query, contrast: Sequence[str] | None = None, platform: str | None = None
+) -> Chosen:
+    """The first hit whose files hold values and whose samples allow the contrast, or suggest one.
+
+    NotFoundError says for each hit that was looked into why it could not be used.
+    """
+    passed_over: list[str] = []
+    for hit in hits[:_HITS_LOOKED_INTO]:
+        try:
+            chosen = _choose(fetch(hit), contrast, platform, query)
+        except (DataError, DesignError, NotFoundError, PrivateRecordError) as error:
+            passed_over.append(f"{hit.accession}: {error}")
+        else:
+            return replace(chosen, passed_over=tuple(passed_over))
+    seen = " ".join(passed_over) or " ".join(hits.notes)
+    raise NotFoundError(f"none of the studies found for {query.text!r} can be analysed as it is. {seen}")
+
+
+def given_study(
+    accession: str, source: str, contrast: Sequence[str] | None = None, platform: str | None = None
+) -> Chosen:
+    """The study that was asked for, with the contrast that was given or the best that its samples suggest."""
+    return _choose(fetch(accession, source=source), contrast, platform)
+
+
+def _choose(
+    study: Study, contrast: Sequence[str] | None, platform: str | None, query: Query | None = None
+) -> Chosen:
+    """The comparison to make in a study: the given one, or the proposal that the question is nearest to."""
+    if contrast is not None:
+        given = check_contrast(study.accession, with_groups(study.samples), Contrast(*contrast))
+        return Chosen(study, study.choose_platform(platform), given, "The comparison was given.")
+    best = best_proposal(study, platform, query)
+    return Chosen(study, best.platform, best.contrast, best.reason)
+
+
+def quality(chosen: Chosen) -> Quality:
+    """What speaks for and against the chosen values."""
+    return judge(chosen.study, platform=chosen.platform, factor=chosen.contrast.factor)
+
+
+def result(chosen: Chosen, design: str | None = None, method: str = "auto") -> DEResult:
+    """Differential expression of the chosen comparison."""
+    found: DEResult = agents.invoke(
+        "analysis",
+        study=chosen.study,
+        contrast=chosen.contrast,
+        design=design,
+        platform=chosen.platform,
+        method=method,
+    )
+    return found
+
+
+def report(
+    chosen: Chosen,
+    quality: Quality,
+    result: DEResult,
+    question: str | None = None,
+    query: Query | None = None,
+    hits: Hits | None = None,
+) -> Report:
+    """The document of all that."""
+    return write_report(
+        chosen.study,
+        result,
+        question=question,
+        query=query,
+        hits=hits,
+        quality=quality,
+        notes=(
+            f"Choice of the comparison: {chosen.reason}",
+            *(f"Passed over: {why}" for why in chosen.passed_over),
+        ),
+    )
+
+
+def validation(accession: str, source: str) -> Validation:
+    """A look into one study; an error of our tree is what a validation is there to find, so it becomes the row."""
+    try:
+        study = fetch(accession, source=source)
+        score = judge(study, platform=next(iter(study.matrices))).score if study.matrices else None
+    except OmicsError as error:
+        return Validation(accession, f"{type(error).__name__}: {error}")
+    return Validation(
+        study.accession, "", study.n_samples, tuple(study.matrices), study.value_kind, score, study.notes
+    )
+
+
+def table(validations: Sequence[Validation]) -> pd.DataFrame:
+    """One row a study, in the order they were given."""
+    import pandas as pd
+
+    rows = [
+        {
+            "accession": row.accession,
+            "readable": not row.problem,
+            "n_samples": row.n_samples,
+            "matrices": "; ".join(row.matrices),
+            "value_kind": row.value_kind,
+            "quality": row.score,
+            "problem": row.problem,
+            "notes": "; ".join(row.notes),
+        }
+        for row in validations
+    ]
+    return pd.DataFrame(
+        rows, columns="accession readable n_samples matrices value_kind quality problem notes".split()
+    )
+
+
+# Reading a source is not cached across runs: what it holds may change. Within a run it is never done twice.
+_FETCH = {"cache": False, "weight": 4.0}
+FULL_ANALYSIS = Flow(
+    "full_analysis",
+    [
+        query,
+        step(hits, cache=False, weight=2.0),
+        step(best_study, name="chosen", **_FETCH),
+        quality,
+        step(result, weight=2.0),
+        step(report, weight=3.0),
+    ],
+)
+SIMPLE_SEARCH = Flow("simple_search", [query, step(hits, cache=False)])
+QUICK_REPORT = Flow(
+    "quick_report",
+    [step(given_study, name="chosen", **_FETCH), quality, step(result, weight=2.0), step(report, weight=3.0)],
+)
+DATA_VALIDATION = Flow(
+    "data_validation",
+    [step(validation, name="validations", each={"accession": "accessions"}, limit=4, cache=False), table],
+)
+
+_FLOWS = {flow.name: flow for flow in (FULL_ANALYSIS, SIMPLE_SEARCH, QUICK_REPORT, DATA_VALIDATION)}
+
+register(
+    *(
+        getattr(records, name)
+        for name in "Term Query Hit Hits FileRecord Study Check Quality Contrast".split()
+    ),
+    *(records.Proposal, records.DEResult, records.Figure, Chosen, Validation),
+    *(reporting.Report, reporting.Statement, reporting.Citation, reporting.Repeat),
+)
+
+
+def list_flows() -> tuple[Flow, ...]:
+    """The flows that can be started by name."""
+    return tuple(_FLOWS.values())
+
+
+def start(
+    flow: str | Flow,
+    /,
+    *,
+    source: str | None = None,
+    name: str | None = None,
+    key: str | None = None,
+    tags: Sequence[str] = (),
+    **inputs: Any,
+) -> Run:
+    """Start a flow, by name or your own; returns a run at once: ``run.result()``, or ``await run``.
+
+    ``source`` is resolved now, so that the run means the same when it is resumed. With a ``key``, a second start
+    gives the first run. FlowError for an unknown flow or inputs that do not fit, StoreError where the store cannot
+    be written.
+    """
+    chosen = flow if isinstance(flow, Flow) else _FLOWS.get(flow)
+    if chosen is None:
+        raise FlowError(f"no flow {flow!r}; have {', '.join(_FLOWS)}", flow=flow)
+    settings = _settings.load()
+    if "source" in chosen.inputs:
+        inputs["source"] = source or settings.source
+    elif source is not None:
+        raise FlowError(f"flow {chosen.name!r} takes no source", flow=chosen.name)
+    return _start(chosen, inputs, store=settings.store, name=name, key=key, tags=tuple(tags))
+
+
+def start_report(
+    question: str | None = None,
+    *,
+    study: str | None = None,
+    source: str | None = None,
+    contrast: Sequence[str] | None = None,
+    platform: str | None = None,
+    design: str | None = None,
+) -> Run:
+    """The run behind a report: of the study that is named, or of the best one for the question.
+
+    With both, the question is told in the report. QuestionError with neither.
+    """
+    given = {"contrast": list(contrast) if contrast else None, "platform": platform, "design": design}
+    inputs: dict[str, Any] = {name: value for name, value in given.items() if value}
+    if study:
+        if question:
+            inputs |= {"question": question, "query": understand(question)}
+        return start("quick_report", accession=study, source=source, **inputs)
+    if not question:
+        raise QuestionError("there is nothing to report on; give a question, or the accession of a study")
+    return start("full_analysis", question=question, source=source, **inputs)
+
+
+def get_run(run_id: str) -> Run:
+    """A run of the store by its id (or the unique beginning of it); RunNotFoundError otherwise."""
+    return open_run(_settings.load().store, run_id)
+
+
+def runs(*, flow: str | None = None, state: str | None = None, limit: int = 100) -> pd.DataFrame:
+    """The newest runs: one row each with id, flow, state, progress, inputs and times (UTC)."""
+    import pandas as pd
+
+    found = list_runs(_settings.load().store, flow=flow, state=state, limit=limit)
+    rows = [
+        {
+            "id": run.id,
+            "flow": run.flow_name,
+            "state": run.state,
+            "progress": run.progress,
+            "created": run.created,
+            "finished": run.finished,
+            "inputs": "; ".join(f"{key}={value!r}" for key, value in run.inputs.items()),
+            "error": str(run.error or ""),
+        }
+        for run in found
+    ]
+    return pd.DataFrame(rows, columns="id flow state progress created finished inputs error".split())

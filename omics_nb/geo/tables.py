@@ -1,0 +1,395 @@
+"""Tables of tab-separated text, read without guessing.
+
+Identifiers stay the strings that they are (``001``, ``1E5``, ``NA``, ``MARCH1``, ``True``). Numbers are exact
+to the last bit. What is missing is an explicit list; anything else that is no number is missing too, but
+counted.
+
+Two readers do the same: pyarrow's for pieces whose rows all fit, and a slow one, row by row, for a piece
+where one does not (ragged rows, stray text in a column of numbers, bytes that are not UTF-8).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from ..errors import FormatError
+from .files import BOM, decode
+
+#: What stands for a missing value in a column of numbers. In other columns these are text like any other.
+MISSING = [
+    "", "-", "--", ".", "?", "NA", "na", "N/A", "n/a", "#N/A", "#NA", "NaN", "nan", "NAN", "null",
+    "Null", "NULL", "None", "none", "ND", "nd", "Undef", "undef", "\\N", "#DIV/0!", "#VALUE!", "#NUM!",
+    "#REF!", "#NAME?", "#NULL!",
+]  # fmt: skip
+_MISSING = frozenset(token.encode() for token in MISSING)
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
+#: How much text is parsed at a time: enough to outweigh the start, little enough to share among threads.
+PIECE_BYTES = 8 << 20
+_WORKERS = min(4, os.cpu_count() or 1)
+_Rows = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The rows of a table as they stand in the file, without the header line and the end marker.
+
+    ``rows`` has ``\\n`` as its only line end. ``origin`` names the file, ``above`` is what stands in it
+    before the header. With ``quoted``, cells may stand in double quotes, which then are not part of them.
+    """
+
+    header: tuple[str, ...]
+    rows: bytes | memoryview
+    origin: str
+    above: bytes | memoryview = b""
+    quoted: bool = False
+    has_header: bool = True
+
+    @property
+    def first_line(self) -> int:
+        """The header's line in the file, from 1. Counted when asked for: most tables never say it."""
+        return bytes(self.above).count(b"\n") + 1
+
+    @property
+    def empty(self) -> bool:
+        return not bytes(self.rows[:65536]).strip() and not bytes(self.rows[65536:]).strip()
+
+    def column(self, name: str) -> int:
+        """The place of a column, case ignored; FormatError says which there are."""
+        names = [column.casefold() for column in self.header]
+        if name.casefold() not in names:
+            raise FormatError(
+                f"{self.origin}, line {self.first_line}: no column {name!r}; have {', '.join(self.header)}",
+                path=self.origin,
+                line=self.first_line,
+            )
+        return names.index(name.casefold())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """Columns of numbers beside their row names.
+
+    ``keys``: pyarrow array of bytes, one a row. ``values``: rows × columns, by column in memory, float64 (or int64
+    where whole numbers were asked for and found).
+    """
+
+    keys: Any
+    values: np.ndarray[Any, Any]
+    notes: tuple[str, ...] = ()
+
+    def names(self) -> list[str]:
+        """Row names as text."""
+        return _texts(self.keys)
+
+
+def split_row(line: bytes, *, quoted: bool) -> list[bytes]:
+    """The cells of a line, blanks around them and, if ``quoted``, their quotes taken off."""
+    cells = [cell.strip(b" ") for cell in line.rstrip(b"\n").split(b"\t")]
+    return [unquote(cell) for cell in cells] if quoted else cells
+
+
+def unquote(cell: bytes) -> bytes:
+    """A cell without the double quotes around it. GEO does not double quotes inside; others do."""
+    if len(cell) < 2 or not (cell.startswith(b'"') and cell.endswith(b'"')):
+        return cell
+    inner = cell[1:-1]
+    return inner.replace(b'""', b'"') if b'"' not in inner.replace(b'""', b"") else inner
+
+
+def read_numbers(
+    block: Block,
+    columns: Sequence[int],
+    *,
+    key: int = 0,
+    whole: bool = False,
+    pieces: Iterable[bytes] | None = None,
+) -> Numbers:
+    """Columns of numbers and the column that names the rows; empty rows are left out.
+
+    Short rows end in missing values. Rows with too many cells have only missing values, for it cannot be told
+    which cell belongs where. Both, and text where a number should be, are in ``notes``. With ``whole`` the values
+    are int64 if every cell is a whole number. ``pieces`` of whole rows take the place of the block's own, so that
+    a file can be parsed while it is unpacked.
+    """
+    trouble, parts = Trouble(block), []
+    for part in _in_order(
+        _cut(block.rows) if pieces is None else pieces,
+        lambda rows: _numbers(rows, block, key, columns, whole=whole),
+    ):
+        trouble.add_piece(part)
+        parts.append(part)
+    names = pa.chunked_array([part.keys for part in parts], type=pa.binary()).combine_chunks()
+    values = _stacked(parts, len(names), len(columns))
+    notes = trouble.notes()
+    if infinite := int(np.isinf(values).sum()):
+        notes += (f"{block.origin}: {infinite:,} values are infinite",)
+    return Numbers(_unquoted(names) if block.quoted else names, values, notes)
+
+
+def _stacked(parts: list[_Part], n_rows: int, n_columns: int) -> np.ndarray[Any, Any]:
+    """The cells of all parts, by column in memory. Empties ``parts`` on the way, to hold the values only once."""
+    kinds = {column.dtype for part in parts for column in part.cells} or {np.dtype(np.float64)}
+    values = np.empty((n_rows, n_columns), dtype=kinds.pop() if len(kinds) == 1 else np.float64, order="F")
+    at = 0
+    while parts:
+        part = parts.pop(0)
+        for place, column in enumerate(part.cells):
+            values[at : at + len(part.keys), place] = column
+        at += len(part.keys)
+    return values
+
+
+def read_texts(block: Block, columns: Sequence[int] | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The columns as they are, all strings, and notes. Column names that occur twice get ``.1``, ``.2`` …"""
+    wanted = list(range(len(block.header))) if columns is None else list(columns)
+    if not wanted:
+        # pyarrow takes no columns for all of them.
+        frame, notes = read_texts(block, [0])
+        return frame.iloc[:, :0], notes
+    trouble, parts = Trouble(block), []
+    for part in _in_order(_cut(block.rows), lambda rows: _strings(rows, block, wanted)):
+        trouble.add_piece(part)
+        parts.append(part)
+    names = unique_names([block.header[place] for place in wanted])
+    arrays = [
+        pa.chunked_array([part.cells[place] for part in parts], type=pa.string())
+        for place in range(len(wanted))
+    ]
+    frame = pa.table(arrays, names=[str(place) for place in range(len(wanted))]).to_pandas()
+    frame.columns = pd.Index(names, dtype=object)
+    return frame, trouble.notes()
+
+
+def repeated_rows(index: pd.Index[str]) -> tuple[str, ...]:
+    """A note if identifiers occur more than once."""
+    repeated = index[index.duplicated()]
+    if not len(repeated):
+        return ()
+    return (f"{len(repeated):,} rows have an identifier that occurred before, the first is {repeated[0]!r}",)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names with ``.1``, ``.2`` … after those that came before."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        candidate, n = name, 0
+        while candidate in taken:
+            n += 1
+            candidate = f"{name}.{n}"
+        taken.add(candidate)
+        result.append(candidate)
+    return result
+
+
+@dataclass(slots=True)
+class _Part:
+    """A piece of a table, read: names and cells of its rows, its number of lines, and what did not fit in them."""
+
+    keys: Any
+    cells: list[Any]
+    n_lines: int
+    odd: list[tuple[str, int, bytes]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What did not fit in a table, counted, with the line and cell of the first of each kind."""
+
+    block: Block
+    n_lines: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+
+    def add_piece(self, part: _Part) -> None:
+        """Add the next piece; its lines are counted from 0."""
+        for what, line, cell in part.odd:
+            self.counts[what] = self.counts.get(what, 0) + 1
+            self.examples.setdefault(what, (self.n_lines + line, cell))
+        self.n_lines += part.n_lines
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._note(what, count) for what, count in sorted(self.counts.items()))
+
+    def _note(self, what: str, count: int) -> str:
+        line, cell = self.examples[what]
+        example = f": {decode(cell)[0][:40]!r}" if cell else ""
+        first = self.block.first_line + self.block.has_header
+        return f"{self.block.origin}: {count:,} {what}, the first in line {first + line}{example}"
+
+
+def _in_order(pieces: Iterable[_Rows], read: Callable[[_Rows], _Part]) -> Iterator[_Part]:
+    """``read`` of every piece, in order; in threads, a few ahead of the reader, where there are several."""
+    rest = iter(pieces)
+    start = list(islice(rest, 2))
+    if len(start) < 2:
+        yield from map(read, start)
+        return
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        waiting: deque[Future[_Part]] = deque()
+        for piece in chain(start, rest):
+            waiting.append(pool.submit(read, piece))
+            if len(waiting) > 2 * _WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _cut(rows: _Rows) -> Iterator[memoryview]:
+    view = memoryview(rows)
+    start = 0
+    while start < len(view):
+        end = _line_end(view, min(start + PIECE_BYTES, len(view)))
+        yield view[start:end]
+        start = end
+
+
+def _line_end(view: memoryview, at: int) -> int:
+    while at < len(view):
+        found = bytes(view[at : at + 65536]).find(b"\n")
+        if found >= 0:
+            return at + found + 1
+        at += 65536
+    return len(view)
+
+
+def _numbers(rows: _Rows, block: Block, key: int, columns: Sequence[int], *, whole: bool = False) -> _Part:
+    width = len(block.header)
+    # pyarrow reads 0x10 as a whole number.
+    if whole and b"x" not in bytes(rows).lower():
+        table = _fast(rows, width, {str(place): pa.int64() for place in columns} | {str(key): pa.binary()})
+        if table is not None and not any(table[str(place)].null_count for place in columns):
+            return _part(table, key, columns, rows)
+    table = _fast(rows, width, {str(place): pa.float64() for place in columns} | {str(key): pa.binary()})
+    return _slow_numbers(rows, block, key, columns) if table is None else _part(table, key, columns, rows)
+
+
+def _part(table: Any, key: int, columns: Sequence[int], rows: _Rows) -> _Part:
+    cells = [table[str(place)].combine_chunks().to_numpy(zero_copy_only=False) for place in columns]
+    return _Part(table[str(key)].combine_chunks(), cells, _n_lines(rows))
+
+
+def _strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
+    table = _fast(rows, len(block.header), {str(place): pa.string() for place in columns})
+    if table is None:
+        return _slow_strings(rows, block, columns)
+    cells = [table[str(place)].combine_chunks() for place in columns]
+    return _Part(None, [_unquoted(cell) for cell in cells] if block.quoted else cells, _n_lines(rows))
+
+
+def _fast(rows: _Rows, width: int, types: dict[str, Any]) -> Any:
+    """The rows by pyarrow, or None where one does not fit."""
+    # pyarrow would take a byte order mark off a name, and an empty cell for no row.
+    if bytes(rows[:3]) == BOM or width < 2:
+        return None
+    names = [str(place) for place in range(width)]
+    try:
+        return pyarrow.csv.read_csv(
+            pa.py_buffer(rows),
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=len(rows) + 1
+            ),
+            parse_options=pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, double_quote=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(types),
+                null_values=MISSING,
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+
+
+def _n_lines(rows: _Rows) -> int:
+    # numpy lets other threads run meanwhile; bytes.count does not.
+    return int(np.count_nonzero(np.frombuffer(rows, dtype=np.uint8) == ord("\n")))
+
+
+def _slow_numbers(rows: _Rows, block: Block, key: int, columns: Sequence[int]) -> _Part:
+    names: list[bytes] = []
+    values: list[list[float]] = []
+    odd: list[tuple[str, int, bytes]] = []
+    for line, cells, extra in _slow_rows(rows, len(block.header), odd):
+        names.append(cells[key])
+        row = (
+            [np.nan] * len(columns)
+            if extra
+            else [_number(cells[place], line, block, odd) for place in columns]
+        )
+        values.append(row)
+    table = np.asarray(values, dtype=np.float64).reshape(len(names), len(columns))
+    return _Part(pa.array(names, type=pa.binary()), list(table.T), _n_lines(rows), odd)
+
+
+def _slow_strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
+    texts: list[list[str]] = []
+    odd: list[tuple[str, int, bytes]] = []
+    for line, cells, _ in _slow_rows(rows, len(block.header), odd):
+        row = []
+        for place in columns:
+            text, encoding = decode(unquote(cells[place]) if block.quoted else cells[place])
+            if encoding != "utf-8":
+                odd.append((f"cells are not UTF-8 and were read as {encoding}", line, cells[place]))
+            row.append(text)
+        texts.append(row)
+    arrays = [pa.array([row[place] for row in texts], type=pa.string()) for place in range(len(columns))]
+    return _Part(None, arrays, _n_lines(rows), odd)
+
+
+def _slow_rows(
+    rows: _Rows, width: int, odd: list[tuple[str, int, bytes]]
+) -> Iterator[tuple[int, list[bytes], bool]]:
+    """Line, ``width`` cells, and whether the row had more of them than that; empty lines are no rows."""
+    for line, row in enumerate(bytes(rows).split(b"\n")):
+        if not row:
+            continue
+        cells = row.split(b"\t")
+        extra = any(cell.strip() for cell in cells[width:])
+        if extra:
+            odd.append((f"rows with more than {width} cells", line, cells[0]))
+        elif len(cells) < width:
+            odd.append((f"rows with fewer than {width} cells", line, cells[0]))
+        yield line, cells[:width] + [b""] * (width - len(cells)), extra
+
+
+def _number(cell: bytes, line: int, block: Block, odd: list[tuple[str, int, bytes]]) -> float:
+    if block.quoted:
+        cell = unquote(cell.strip())
+    if cell in _MISSING:
+        return np.nan
+    cell = cell.strip(b" ")
+    if _NUMBER.fullmatch(cell):
+        return float(cell)
+    if cell not in _MISSING:
+        odd.append(("cells hold text where a number should be, and were read as missing", line, cell))
+    return np.nan
+
+
+def _unquoted(array: Any) -> Any:
+    """The cells of an array of text or bytes without the quotes around them."""
+    cells = array.cast(pa.binary())
+    if not pc.any(pc.starts_with(cells, b'"')).as_py():
+        return array
+    return pa.array([unquote(cell) for cell in cells.to_pylist()], type=pa.binary()).cast(array.type)
+
+
+def _texts(keys: Any) -> list[str]:
+    """Bytes as text, each by itself: one odd name must not change how the others are read."""
+    try:
+        return keys.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
+    except pa.ArrowInvalid:
+        return [decode(name)[0] for name in keys.to_pylist()]

@@ -1,0 +1,303 @@
+"""Is a file whole and what its name says? Judged while its bytes stream by, so that nothing is read twice.
+
+Magic bytes, gzip to the very end of its last member, a bound on what it unpacks to, and the format's own end:
+a gzip file that was cut between two members is valid gzip, and only the missing end of the text inside gives
+it away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from isal import isal_zlib
+
+from ..errors import DataError, IntegrityError
+from .http import html_error, looks_like_html
+
+_MAGIC = {
+    (".gz", ".tgz", ".bgz"): (0, b"\x1f\x8b"),
+    (".zip", ".xlsx"): (0, b"PK"),
+    (".h5", ".h5ad", ".hdf5"): (0, b"\x89HDF\r\n\x1a\n"),
+    (".tar",): (257, b"ustar"),
+    (".bz2",): (0, b"BZh"),
+    (".pdf",): (0, b"%PDF"),
+    (".xls",): (0, b"\xd0\xcf\x11\xe0"),
+    (".soft",): (0, b"^"),
+}
+# The package's type stubs call this a plain value.
+_GZIP_ERROR = cast("type[Exception]", isal_zlib.error)
+_HEAD = 4096
+_TAIL = 4096
+_PIECE = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a download may grow to. ``max_ratio`` bounds unpacked to packed bytes beyond the first 64 MiB
+    unpacked.
+    """
+
+    max_bytes: int = 16 * 2**30
+    max_unpacked_bytes: int = 256 * 2**30
+    max_ratio: float = 400.0
+    max_seconds: float = 4 * 3600.0
+
+
+class Checker(Protocol):
+    """Takes the bytes of a file in order; ``finish`` raises IntegrityError if something was missing."""
+
+    def feed(self, data: bytes) -> None: ...
+    def finish(self) -> None: ...
+
+
+class Inspector:
+    """Looks at a file named ``name`` as its bytes stream by; counts and hashes them."""
+
+    def __init__(self, name: str, limits: Limits | None = None, *, url: str = "") -> None:
+        self.name = name
+        self.n_bytes = 0
+        self._url = url or name
+        self._limits = limits or Limits()
+        self._sha256 = hashlib.sha256()
+        # Nothing is unpacked before the first bytes have been looked at: a web page is no damaged gzip file.
+        self._waiting: bytearray | None = bytearray()
+        inner = _inner_checker(name)
+        self.knows_its_end = inner is not None
+        self._checkers: Sequence[Checker]
+        if _is_gzip(name):
+            self._checkers = [_Gzip(name, self._limits, inner)]
+        else:
+            self._checkers = [inner] if inner else []
+
+    def feed(self, data: bytes) -> None:
+        """IntegrityError or DataError as soon as something is wrong; BlockedError or BackendError for a web
+        page.
+        """
+        self.n_bytes += len(data)
+        if self.n_bytes > self._limits.max_bytes:
+            raise DataError(
+                f"{self.name} is larger than the {self._limits.max_bytes:,} bytes allowed",
+                file=self.name,
+                n_bytes=self.n_bytes,
+            )
+        self._sha256.update(data)
+        if self._waiting is not None:
+            self._waiting += data
+            if len(self._waiting) < _HEAD:
+                return
+            data = self._look_at_head()
+        for checker in self._checkers:
+            checker.feed(data)
+
+    def finish(self) -> None:
+        """IntegrityError if the file is not whole."""
+        if self._waiting is not None:
+            data = self._look_at_head()
+            for checker in self._checkers:
+                checker.feed(data)
+        if not self.n_bytes:
+            raise IntegrityError(f"{self.name} is empty (0 bytes)", file=self.name, transient=True)
+        for checker in self._checkers:
+            checker.finish()
+
+    @property
+    def sha256(self) -> str:
+        """Of all bytes so far, in hexadecimal."""
+        return self._sha256.hexdigest()
+
+    def _look_at_head(self) -> bytes:
+        head, self._waiting = bytes(self._waiting or b""), None
+        if looks_like_html(head) and not self.name.lower().endswith((".html", ".htm")):
+            if "://" in self._url:
+                raise html_error(head, self._url, 200)
+            raise IntegrityError(
+                f"{self.name} is a web page (HTML), not the file that its name says", file=self.name
+            )
+        offset, magic = _magic_of(self.name)
+        if head and head[offset : offset + len(magic)] != magic:
+            raise IntegrityError(
+                f"{self.name} begins with {head[:8]!r}, not with {magic!r} as a file of that name does",
+                file=self.name,
+            )
+        return head
+
+
+class _Gzip:
+    """Unpacks every member to the end of its checksum and hands the text on."""
+
+    def __init__(self, name: str, limits: Limits, inner: Checker | None) -> None:
+        self._name, self._limits, self._inner = name, limits, inner
+        self._member = isal_zlib.decompressobj(31)
+        self._n_packed = self._n_unpacked = self._n_members = 0
+
+    def feed(self, data: bytes) -> None:
+        self._n_packed += len(data)
+        while data:
+            if self._member.eof:
+                data = self._next_member(data)
+                if not data:
+                    return
+            try:
+                text = self._member.decompress(data, _PIECE)
+            except _GZIP_ERROR as error:
+                raise IntegrityError(
+                    f"{self._name} is damaged: its gzip data cannot be unpacked beyond byte"
+                    f" {self._n_unpacked:,} of the text ({error})",
+                    file=self._name,
+                    transient=True,
+                    attempts=2,
+                ) from error
+            self._take(text)
+            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+
+    def finish(self) -> None:
+        if not self._member.eof:
+            raise IntegrityError(
+                f"{self._name} is cut off: its gzip data ends in the middle, after {self._n_packed:,} bytes",
+                file=self._name,
+                transient=True,
+                attempts=2,
+            )
+        if self._inner:
+            self._inner.finish()
+
+    def _next_member(self, data: bytes) -> bytes:
+        # Tapes and some tools pad with zeros; anything else after the end is no gzip.
+        data = data.lstrip(b"\0")
+        if data and not b"\x1f\x8b".startswith(data[:2]):
+            raise IntegrityError(
+                f"{self._name} has bytes after the end of its gzip data that are no gzip: {data[:8]!r}",
+                file=self._name,
+            )
+        if data:
+            self._member = isal_zlib.decompressobj(31)
+        return data
+
+    def _take(self, text: bytes) -> None:
+        self._n_unpacked += len(text)
+        limits = self._limits
+        bomb = self._n_unpacked > max(64 * 2**20, limits.max_ratio * self._n_packed)
+        if bomb or self._n_unpacked > limits.max_unpacked_bytes:
+            raise DataError(
+                f"{self._name} unpacks to more than {self._n_unpacked:,} bytes from {self._n_packed:,};"
+                f" allowed are {limits.max_ratio:g} to 1 and {limits.max_unpacked_bytes:,} bytes",
+                file=self._name,
+            )
+        if self._inner:
+            self._inner.feed(text)
+
+
+class _LastLine:
+    """The last line that is not blank must be ``marker``, in any case."""
+
+    def __init__(self, name: str, marker: str) -> None:
+        self._name, self._marker, self._tail = name, marker, b""
+
+    def feed(self, data: bytes) -> None:
+        self._tail = (self._tail + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
+
+    def finish(self) -> None:
+        lines = self._tail.split()
+        last = lines[-1].decode("utf-8", "replace") if lines else ""
+        if last.lower() != self._marker:
+            raise _cut(self._name, f"the line {self._marker!r}", last)
+
+
+class _SoftEnd:
+    """Family SOFT: every table that begins ends, and the last sample that the series declares is there."""
+
+    _LINE = re.compile(
+        rb"\n(?:!(?:platform|sample|series|dataset)_table_(begin|end)|\^sample\s*=\s*(\w+)|!series_sample_id\s*=\s*(\w+))",
+        re.I,
+    )
+    _LONGEST = 200
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._carry = b"\n"
+        self._open = 0
+        self._last_sample = self._last_declared = b""
+        self._last_byte = b""
+
+    def feed(self, data: bytes) -> None:
+        self._last_byte = data[-1:] or self._last_byte
+        text = self._carry + (data.replace(b"\r", b"\n") if b"\r" in data else data)
+        # A line that may go on in the next piece is looked at when it is whole.
+        end = text.rfind(b"\n")
+        if end <= 0 or len(text) - end > self._LONGEST:
+            end = max(len(text) - self._LONGEST, 0)
+        self._scan(text[:end])
+        self._carry = text[end:]
+
+    def finish(self) -> None:
+        self._scan(self._carry + b"\n")
+        if self._open > 0:
+            raise _cut(self._name, "the end of its last table", self._carry.decode("utf-8", "replace"))
+        if self._last_declared and self._last_sample != self._last_declared:
+            raise _cut(
+                self._name,
+                f"the sample {self._last_declared.decode()}, the last that its series declares",
+                self._last_sample.decode() or "no sample at all",
+            )
+
+    def _scan(self, text: bytes) -> None:
+        for found in self._LINE.finditer(text):
+            if found[1]:
+                self._open = 1 if found[1].lower() == b"begin" else 0
+            elif found[2]:
+                self._last_sample = found[2].upper()
+            else:
+                self._last_declared = found[3].upper()
+
+
+class _TarEnd:
+    """A tar archive ends with two blocks of zeros."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._tail = name, b""
+
+    def feed(self, data: bytes) -> None:
+        self._tail = (self._tail + data)[-1024:] if len(data) < 1024 else data[-1024:]
+
+    def finish(self) -> None:
+        if self._tail != b"\0" * 1024:
+            raise _cut(self._name, "the two blocks of zeros that end a tar archive", "other bytes")
+
+
+def _inner_checker(name: str) -> Checker | None:
+    plain = re.sub(r"\.gz$", "", name.lower())
+    if plain.endswith("_series_matrix.txt"):
+        return _LastLine(name, "!series_matrix_table_end")
+    if re.fullmatch(r"gds\d+(_full)?\.soft", plain):
+        return _LastLine(name, "!dataset_table_end")
+    if re.fullmatch(r"gpl\d+\.annot", plain):
+        return _LastLine(name, "!platform_table_end")
+    if plain.endswith("_family.soft") or re.fullmatch(r"g(pl|se|sm)\d+\.(soft|txt)", plain):
+        return _SoftEnd(name)
+    if plain.endswith((".tgz", ".tar")):
+        return _TarEnd(name)
+    return None
+
+
+def _is_gzip(name: str) -> bool:
+    return name.lower().endswith((".gz", ".tgz", ".bgz"))
+
+
+def _magic_of(name: str) -> tuple[int, bytes]:
+    for endings, magic in _MAGIC.items():
+        if name.lower().endswith(endings):
+            return magic
+    return 0, b""
+
+
+def _cut(name: str, missing: str, found: str) -> IntegrityError:
+    return IntegrityError(
+        f"{name} is cut off: it should end with {missing}, and its last words are {found.strip()[-60:]!r}",
+        file=name,
+        transient=True,
+        attempts=2,
+    )

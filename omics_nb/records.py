@@ -1,0 +1,525 @@
+"""The values that flow: question → Query → Hits → Study → Quality, Contrast → DEResult (→ Report, in its room).
+
+Each is a frozen dataclass that knows how to show itself and does no I/O. Frames inside are pandas; nothing
+here imports pandas, so that ``import omics_nb`` stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+from . import display
+from .errors import DataError, DesignError, MissingExtraError, NoMatrixError, NotFoundError, QuestionError
+
+if TYPE_CHECKING:
+    import anndata
+    import pandas as pd
+
+TermKind = Literal["organism", "assay", "disease", "tissue", "cell_type", "cell_line", "gene", "drug", "word"]
+Intent = Literal["find", "compare", "analyse", "summarise", "validate"]
+Verdict = Literal["ok", "warn", "fail"]
+ValueKind = Literal["expression", "counts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that the question names.
+
+    ``text`` is how it was written, ``span`` its place in the question (start, end), ``label`` the preferred
+    name, ``id`` an ontology identifier or a GEO DataSet Type where one is known, ``synonyms`` other exact names.
+    ``mesh`` is the MeSH heading, ``types`` are all DataSet Types under which an assay is filed, ``narrower`` names
+    of parts and kinds (for tissues and cell types). Terms with the same ``group`` above 0 are alternatives ("or").
+    """
+
+    text: str
+    kind: TermKind
+    label: str
+    id: str | None = None
+    synonyms: tuple[str, ...] = ()
+    span: tuple[int, int] = (0, 0)
+    mesh: str | None = None
+    types: tuple[str, ...] = ()
+    narrower: tuple[str, ...] = ()
+    group: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Label, the text as written and synonyms, each once, case ignored."""
+        seen: dict[str, str] = {}
+        for name in (self.label, self.text, *self.synonyms):
+            seen.setdefault(name.casefold(), name)
+        return tuple(seen.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it was understood; every field may be edited with ``dataclasses.replace``.
+
+    ``compare`` holds the two sides of a "tested vs reference" phrase. ``accessions`` are GEO accessions named in
+    the text. ``ignored`` are words that were read and carry no condition. ``excluded`` are terms that the question
+    says no to. ``min_per_group`` counts samples in each of the groups. ``confidence`` is 0 to 1, with its reasons;
+    ``suggestions`` would make the question better; ``vocabulary`` is the version of the words it was read with.
+    """
+
+    text: str
+    terms: tuple[Term, ...] = ()
+    accessions: tuple[str, ...] = ()
+    min_samples: int | None = None
+    max_samples: int | None = None
+    published_from: date | None = None
+    published_to: date | None = None
+    compare: tuple[str, str] | None = None
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    excluded: tuple[Term, ...] = ()
+    intent: Intent = "find"
+    platforms: tuple[str, ...] = ()
+    sex: Literal["female", "male"] | None = None
+    age: str | None = None
+    min_per_group: int | None = None
+    has_raw: bool = False
+    has_counts: bool = False
+    confidence: float = 1.0
+    confidence_reasons: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    vocabulary: str = ""
+
+    def of(self, *kinds: TermKind) -> tuple[Term, ...]:
+        """The terms of these kinds, in the order of the question."""
+        return tuple(term for term in self.terms if term.kind in kinds)
+
+    def to_json(self) -> str:
+        """The query as JSON text that ``from_json`` reads back to an equal query."""
+        import json
+
+        return json.dumps(asdict(self), default=str, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Query:
+        """A query that ``to_json`` wrote; QuestionError says what is not as it should be."""
+        import json
+
+        try:
+            values = json.loads(text)
+            terms = {
+                name: tuple(Term(**_as_tuples(term)) for term in values.pop(name, ()))
+                for name in ("terms", "excluded")
+            }
+            days = {
+                name: date.fromisoformat(values[name])
+                for name in ("published_from", "published_to")
+                if values.get(name)
+            }
+            return cls(**{**_as_tuples(values), **terms, **days})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise QuestionError(f"this JSON is no query: {error}") from error
+
+    @property
+    def explanation(self) -> tuple[str, ...]:
+        """How the question was read, one sentence a line."""
+        return display.explain_query(self)
+
+    def __repr__(self) -> str:
+        return f"Query({self.text!r}, {len(self.terms)} terms)"
+
+    def _repr_html_(self) -> str:
+        return display.query_html(self)
+
+    def __str__(self) -> str:
+        return "\n".join(self.explanation)
+
+
+def _as_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One study that a search found. ``score`` orders the hits of one search and means nothing beyond it."""
+
+    accession: str
+    title: str
+    summary: str
+    organisms: tuple[str, ...]
+    types: tuple[str, ...]
+    platforms: tuple[str, ...]
+    n_samples: int
+    published: date | None
+    score: float
+    reasons: tuple[str, ...]
+    source: str
+    synthetic: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.accession}  {self.title} ({self.n_samples} samples)"
+
+
+@dataclass(frozen=True, slots=True)
+class Hits(Sequence[Hit]):
+    """What a search found, best first, and how it read the question.
+
+    ``total`` counts all matches, of which ``hits`` are the first. ``notes`` explain: dropped phrases, an empty
+    result, limits. ``backend_query`` is what was sent to the source, where that is text of its own.
+    """
+
+    query: Query
+    hits: tuple[Hit, ...]
+    source: str
+    total: int
+    notes: tuple[str, ...] = ()
+    backend_query: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Hit]: ...
+    def __getitem__(self, index: int | slice) -> Hit | Sequence[Hit]:
+        return self.hits[index]
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def get(self, accession: str) -> Hit:
+        """The hit with this accession; NotFoundError if the search did not find it."""
+        for hit in self.hits:
+            if hit.accession == accession.upper():
+                return hit
+        have = ", ".join(hit.accession for hit in self.hits) or "none"
+        raise NotFoundError(f"{accession} is not among the hits; they are: {have}", accession=accession)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a hit: accession, title, organism, type, platforms, n_samples, published, score, reasons, source."""
+        import pandas as pd
+
+        rows = [
+            {
+                "accession": hit.accession,
+                "title": hit.title,
+                "organism": "; ".join(hit.organisms),
+                "type": "; ".join(hit.types),
+                "platforms": "; ".join(hit.platforms),
+                "n_samples": hit.n_samples,
+                "published": hit.published,
+                "score": hit.score,
+                "reasons": "; ".join(hit.reasons),
+                "source": hit.source,
+                "synthetic": hit.synthetic,
+            }
+            for hit in self.hits
+        ]
+        columns = "accession title organism type platforms n_samples published score reasons source synthetic"
+        return pd.DataFrame(rows, columns=columns.split())
+
+    def __repr__(self) -> str:
+        return f"Hits({len(self)} of {self.total} for {self.query.text!r}, {self.source})"
+
+    def _repr_html_(self) -> str:
+        return display.hits_html(self)
+
+    def __str__(self) -> str:
+        return display.hits_text(self)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyHeader:
+    """What a search needs of a study: its own words and facts, read without its tables.
+
+    ``sample_texts``: one string a sample: title, source name and characteristics. ``relations`` as GEO writes them
+    ("SuperSeries of: GSE…"). ``has_values`` is False where no file at hand holds a table or counts.
+    """
+
+    accession: str
+    title: str
+    summary: str
+    overall_design: str
+    organisms: tuple[str, ...]
+    types: tuple[str, ...]
+    platforms: tuple[str, ...]
+    published: date | None
+    n_samples: int
+    sample_texts: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
+    has_values: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """Where a file came from and what it was: ``location`` is a URL or a path, ``retrieved`` an ISO time in UTC."""
+
+    name: str
+    location: str
+    n_bytes: int
+    sha256: str
+    retrieved: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """A GEO series (or GDS) with everything that was read of it.
+
+    ``samples``: one row per GSM (index), columns ``title``, ``source_name``, ``organism``, ``platform`` and one per
+    characteristic, named by the text before its first colon; strings, empty where a sample lacks one.
+    ``matrices``: platform accession → features × samples, float64 (or int64 for counts), columns a subset of
+    ``samples.index`` in its order. ``features``: platform accession → annotation, index the feature identifiers;
+    where gene symbols are known they are in the column ``symbol``. ``value_kind`` says what the matrices hold.
+    ``notes`` are warnings met on the way: what was odd, what was lost, and where missing data may be.
+    ``metadata``: the series' own lines, attribute without ``Series_`` → values in file order. ``added``: columns of
+    ``samples`` that came by ``with_factor`` and are in no file.
+    """
+
+    accession: str
+    title: str
+    summary: str
+    overall_design: str
+    organisms: tuple[str, ...]
+    types: tuple[str, ...]
+    published: date | None
+    samples: pd.DataFrame
+    matrices: Mapping[str, pd.DataFrame]
+    features: Mapping[str, pd.DataFrame]
+    value_kind: ValueKind
+    source: str
+    files: tuple[FileRecord, ...]
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+    metadata: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Platforms that the samples name, in the order of the samples."""
+        return tuple(dict.fromkeys(str(name) for name in self.samples["platform"] if name))
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.samples)
+
+    def matrix(self, platform: str | None = None) -> pd.DataFrame:
+        """The matrix of a platform; without one, the only matrix. NoMatrixError says which there are."""
+        return self.matrices[self.choose_platform(platform)]
+
+    def choose_platform(self, platform: str | None = None) -> str:
+        """``platform`` if it has a matrix, or the only one that has; NoMatrixError otherwise."""
+        have = ", ".join(self.matrices) or "none"
+        if not self.matrices:
+            raise NoMatrixError(
+                f"{self.accession} has no matrix of values. "
+                + (" ".join(self.notes) or "Its files hold none."),
+                accession=self.accession,
+            )
+        if platform is None and len(self.matrices) > 1:
+            raise NoMatrixError(
+                f"{self.accession} has one matrix for each of {have}; "
+                f"say which: platform={next(iter(self.matrices))!r}",
+                accession=self.accession,
+            )
+        if platform is not None and platform not in self.matrices:
+            raise NoMatrixError(
+                f"{self.accession} has no matrix for platform {platform!r}; have {have}",
+                accession=self.accession,
+            )
+        return platform or next(iter(self.matrices))
+
+    def factor(self, name: str) -> pd.Series[str]:
+        """The sample column ``name``; DesignError says which columns there are."""
+        if name not in self.samples.columns:
+            raise DesignError(
+                f"no factor {name!r} in the samples of {self.accession}; have {sorted(map(str, self.samples.columns))}",
+                factor=name,
+            )
+        return self.samples[name]
+
+    def with_factor(self, name: str, levels: Mapping[str, str] | Sequence[str]) -> Study:
+        """A copy whose samples have one more column: levels by sample, or in the order of the samples.
+
+        Samples that a mapping leaves out get an empty level, and analyses leave them out. DataError if a sequence
+        has another length than the samples, or a mapping names samples that are not there.
+        """
+        samples = self.samples.copy()
+        if isinstance(levels, Mapping):
+            unknown = sorted(set(levels) - set(samples.index))
+            if unknown:
+                raise DataError(
+                    f"{self.accession} has no samples {unknown[:5]}; it has {list(samples.index[:5])} …"
+                )
+            samples[name] = [str(levels.get(sample, "")) for sample in samples.index]
+        else:
+            if len(levels) != len(samples):
+                raise DataError(
+                    f"{len(levels)} levels of {name!r} for the {len(samples)} samples of {self.accession}"
+                )
+            samples[name] = [str(level) for level in levels]
+        return replace(self, samples=samples, added=(*(old for old in self.added if old != name), name))
+
+    def to_anndata(self, platform: str | None = None) -> anndata.AnnData:
+        """Samples × features of one platform; ``obs`` the samples, ``var`` the annotation, ``uns`` the provenance."""
+        try:
+            import anndata
+        except ImportError as error:
+            raise MissingExtraError(
+                "AnnData is not installed; run: pip install 'omics-nb[anndata]'", extra="anndata"
+            ) from error
+        platform = self.choose_platform(platform)
+        matrix = self.matrices[platform]
+        features = self.features.get(platform)
+        var = (
+            features.reindex(matrix.index) if features is not None else matrix.index.to_frame(name="feature")
+        )
+        # h5ad holds strings or numbers, not the mixture that a reindex with missing rows leaves behind.
+        var = var.fillna("").astype(str)
+        var.index = var.index.astype(str)
+        return anndata.AnnData(
+            X=matrix.to_numpy().T,
+            obs=self.samples.loc[matrix.columns].astype(str),
+            var=var,
+            uns={
+                "accession": self.accession,
+                "title": self.title,
+                "platform": platform,
+                "value_kind": self.value_kind,
+                "source": self.source,
+                "synthetic": self.synthetic,
+                "files": {record.name: record.sha256 for record in self.files},
+            },
+        )
+
+    def __repr__(self) -> str:
+        return f"Study({self.accession}, {self.n_samples} samples, matrices: {', '.join(self.matrices) or 'none'})"
+
+    def _repr_html_(self) -> str:
+        return display.study_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look at the quality of a study: its value, a verdict and a sentence that a person can act on."""
+
+    name: str
+    value: Any
+    verdict: Verdict
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The quality of one matrix of a study. ``score`` is the share of weighted checks that held, 0 to 1.
+
+    ``scale`` is "log2", "raw" or "counts" for the values as they are in the file. ``outliers`` are sample
+    accessions. ``weights`` shows what each check weighs in the score.
+    """
+
+    accession: str
+    platform: str | None
+    checks: tuple[Check, ...]
+    score: float
+    scale: str
+    outliers: tuple[str, ...]
+    weights: Mapping[str, float]
+    source: str
+    synthetic: bool = False
+
+    def check(self, name: str) -> Check:
+        for check in self.checks:
+            if check.name == name:
+                return check
+        raise DataError(f"no check {name!r}; have {[check.name for check in self.checks]}")
+
+    def __repr__(self) -> str:
+        return (
+            f"Quality({self.accession}, {self.platform}, score {self.score:.2f}, {len(self.checks)} checks)"
+        )
+
+    def _repr_html_(self) -> str:
+        return display.quality_html(self)
+
+    def __str__(self) -> str:
+        return display.quality_text(self)
+
+
+class Contrast(NamedTuple):
+    """``tested`` against ``reference``, two levels of one factor: a positive logFC is higher in ``tested``."""
+
+    factor: str
+    tested: str
+    reference: str
+
+    def __str__(self) -> str:
+        return f"{self.factor}: {self.tested} vs {self.reference}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A comparison that the sample sheet suggests, with the reason; always to be looked at before it is used."""
+
+    contrast: Contrast
+    reason: str
+    n_tested: int
+    n_reference: int
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DEResult:
+    """Differential expression of one contrast.
+
+    ``table``: one row a feature, index the feature identifiers in the order of the matrix, first column ``symbol``
+    (empty where unknown), then limma's own names: ``logFC``, ``AveExpr``, ``t``, ``P.Value``, ``adj.P.Val``
+    (Benjamini-Hochberg), ``B``. ``scale_decision`` says in words whether values were log-transformed and why.
+    ``groups``: "tested" and "reference" → sample accessions. ``versions``: package → version. ``options``: further
+    arguments of the fit that were not at their defaults.
+    """
+
+    table: pd.DataFrame
+    accession: str
+    platform: str
+    contrast: Contrast
+    design: str
+    method: str
+    groups: Mapping[str, tuple[str, ...]]
+    scale_decision: str
+    source: str
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, bool | str] = field(default_factory=dict)
+
+    def significant(self, adj_p: float = 0.05, min_abs_logfc: float = 0.0) -> pd.DataFrame:
+        """Rows with adj.P.Val ≤ ``adj_p`` and |logFC| ≥ ``min_abs_logfc``, smallest P first."""
+        table = self.table
+        keep = (table["adj.P.Val"] <= adj_p) & (table["logFC"].abs() >= min_abs_logfc)
+        return table[keep].sort_values(["P.Value", "logFC"], kind="stable")
+
+    def top(self, n: int = 20) -> pd.DataFrame:
+        """The ``n`` rows with the smallest P."""
+        return self.table.sort_values("P.Value", kind="stable").head(n)
+
+    def __repr__(self) -> str:
+        return f"DEResult({self.accession}, {self.contrast}, {self.method}, {len(self.table)} features)"
+
+    def _repr_html_(self) -> str:
+        return display.result_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure and its text form; ``svg`` is a complete SVG element without scripts."""
+
+    name: str
+    title: str
+    svg: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Figure({self.name!r}, {self.text!r})"
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return display.figure_html(self)

@@ -1,0 +1,188 @@
+"""A study, its result and what led to them → a Report; every number in its sentences comes from a table."""
+
+from __future__ import annotations
+
+import platform as _platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from ..display.numbers import counted
+from ..display.result import counts_at, threshold_text
+from ..errors import AnalysisError, DataError
+from ..records import DEResult, Figure, Hits, Quality, Query, Study
+from .citations import cited_by
+from .document import Report, Statement
+from .methods import method_statements
+from .repeat import how_to_repeat
+
+SMALL_GROUP = 3
+_HEAT_MAP_ROWS = 30
+
+
+def build_report(
+    study: Study,
+    result: DEResult,
+    *,
+    question: str | None = None,
+    query: Query | None = None,
+    hits: Hits | None = None,
+    quality: Quality | None = None,
+    figures: Sequence[Figure] | None = None,
+    notes: Sequence[str] = (),
+    created: str | None = None,
+) -> Report:
+    """The report of one comparison; ``notes`` say how study and comparison were chosen, and are shown.
+
+    ``quality`` and ``figures`` are made here where they are not given; a figure that these data do not allow
+    is left out with a warning that says why. ``created`` is an ISO time in UTC, now by default. DataError
+    where ``result`` or ``quality`` is of another study.
+    """
+    _same_study(study, result, quality)
+    query = query or (hits.query if hits else None)
+    quality = quality or _judge(study, result)
+    lost: tuple[str, ...] = ()
+    if figures is None:
+        figures, lost = _draw(study, result)
+    said = method_statements(study, result)
+    return Report(
+        title=_title(study, result),
+        question=question or (query.text if query else None),
+        query=query,
+        hits=hits,
+        study=study,
+        quality=quality,
+        result=result,
+        figures=tuple(figures),
+        notes=tuple(notes),
+        warnings=(*_warnings(study, result, quality), *lost),
+        findings=tuple(_findings(study, result, hits)),
+        comparison=tuple(_comparison(result)),
+        methods=said,
+        citations=cited_by(said),
+        repeat=how_to_repeat(study, result, question=question or (query.text if query else None)),
+        created=created or datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(result.versions),
+    )
+
+
+def _same_study(study: Study, result: DEResult, quality: Quality | None) -> None:
+    for name, accession in (
+        ("result", result.accession),
+        ("quality", quality.accession if quality else None),
+    ):
+        if accession not in (None, study.accession):
+            raise DataError(
+                f"the {name} is of {accession}, the study is {study.accession}; give those of one study"
+            )
+
+
+def _judge(study: Study, result: DEResult) -> Quality:
+    from ..analysis.quality import quality
+
+    return quality(study, platform=result.platform, factor=result.contrast.factor)
+
+
+def _draw(study: Study, result: DEResult) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
+    from ..analysis import plots
+
+    wanted: dict[str, Callable[[], Figure]] = {
+        "volcano plot": lambda: plots.volcano(result),
+        "PCA": lambda: plots.pca(study, platform=result.platform, color_by=result.contrast.factor),
+        "heat map": lambda: plots.heat_map(study, result, n=_HEAT_MAP_ROWS),
+    }
+    drawn, lost = [], []
+    for name, draw in wanted.items():
+        try:
+            drawn.append(draw())
+        except (AnalysisError, DataError) as error:
+            lost.append(f"The {name} could not be drawn from these data: {error}")
+    return tuple(drawn), tuple(lost)
+
+
+def _title(study: Study, result: DEResult) -> str:
+    return f"{result.contrast.tested} against {result.contrast.reference} in {study.accession}"
+
+
+def _warnings(study: Study, result: DEResult, quality: Quality) -> Iterator[str]:
+    if study.synthetic or result.synthetic:
+        yield "These data are synthetic: generated to try the program out. They say nothing about biology."
+    for side, level in (("tested", result.contrast.tested), ("reference", result.contrast.reference)):
+        n = len(result.groups.get(side, ()))
+        if n < SMALL_GROUP:
+            yield (
+                f"The {side} group ({result.contrast.factor} = {level}) has only {counted(n, 'sample')}; "
+                f"with fewer than {SMALL_GROUP}, variation within it is hardly known."
+            )
+    for verdict in ("fail", "warn"):
+        for check in quality.checks:
+            if check.verdict == verdict:
+                yield f"Quality, {check.name}: {check.sentence}"
+    n_missing = int(result.table["P.Value"].isna().sum())
+    if n_missing:
+        yield f"{n_missing:,} of {len(result.table):,} features have no P.Value{_why_missing(result)}."
+    yield from result.notes
+    yield from (note for note in study.notes if note not in result.notes)
+
+
+def _why_missing(result: DEResult) -> str:
+    """The reasons that the table gives, with how many features each holds for."""
+    if "reason" not in result.table.columns:
+        return ""
+    counts = result.table.loc[result.table["P.Value"].isna(), "reason"].value_counts()
+    return ": " + ", ".join(f"{reason} ({n:,})" for reason, n in counts.items())
+
+
+def _findings(study: Study, result: DEResult, hits: Hits | None) -> Iterator[Statement]:
+    place = f"{result.accession}, {result.platform}"
+    n_features = len(result.table)
+    for adj_p, logfc in ((0.05, 0.0), (0.05, 1.0)):
+        up, down = counts_at(result, adj_p, logfc)
+        yield Statement(
+            f"{up + down:,} of {n_features:,} features have {threshold_text(adj_p, logfc)}: {up:,} higher "
+            f"and {down:,} lower in {result.contrast.tested} than in {result.contrast.reference}.",
+            f"{place}: adj.P.Val, logFC",
+        )
+    tested = result.top(1).dropna(subset=["P.Value"])
+    if len(tested):
+        yield _strongest(result, place)
+    if hits is not None and study.accession in {hit.accession for hit in hits}:
+        rank = [hit.accession for hit in hits].index(study.accession) + 1
+        rank_text = f"number {rank} of the {hits.total:,} studies" if hits.total > 1 else "the only study"
+        yield Statement(
+            f"{study.accession} is {rank_text} that the search found.", f"search of {hits.source}"
+        )
+
+
+def _strongest(result: DEResult, place: str) -> Statement:
+    row = result.top(1).iloc[0]
+    feature = str(row.name)
+    symbol = str(row["symbol"]) if "symbol" in result.table.columns and row["symbol"] else ""
+    name = f"{symbol} ({feature})" if symbol and symbol != feature else feature
+    side = "higher" if row["logFC"] > 0 else "lower"
+    return Statement(
+        f"The smallest P belongs to {name}: {side} in {result.contrast.tested}, logFC {row['logFC']:.2f}, "
+        f"P.Value {row['P.Value']:.2e}, adj.P.Val {row['adj.P.Val']:.2e}.",
+        f"{place}, row {feature}: logFC, P.Value, adj.P.Val",
+    )
+
+
+def _comparison(result: DEResult) -> Iterator[Statement]:
+    factor, tested, reference = result.contrast
+    n_tested, n_reference = (len(result.groups.get(side, ())) for side in ("tested", "reference"))
+    field = f"{result.accession}, sample sheet: {factor}"
+    yield Statement(
+        f"{counted(n_tested, 'sample')} with {factor} = {tested} (tested) against {n_reference} with "
+        f"{factor} = {reference} (reference).",
+        field,
+    )
+    yield Statement(f"A positive logFC means higher in {tested}.", f"{result.accession}: logFC")
+    yield Statement(f"The model is {result.design}.", f"{result.accession}: design")
+
+
+def _versions(of_result: Mapping[str, str]) -> dict[str, str]:
+    """What the result says, and what this report adds to it."""
+    from .. import __version__
+
+    own = {"omics-nb": __version__, "python": _platform.python_version()}
+    return {**own, **of_result, "matplotlib": version("matplotlib")}

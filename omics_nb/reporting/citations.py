@@ -1,0 +1,59 @@
+"""The publications that methods rest on, by the key that statements cite them with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .document import Citation, Statement
+
+_PUBLICATIONS = (
+    Citation(
+        "Barrett 2013",
+        "Barrett T, Wilhite SE, Ledoux P, et al. NCBI GEO: archive for functional genomics data sets—update. "
+        "Nucleic Acids Research 2013;41(D1):D991–D995.",
+        "https://doi.org/10.1093/nar/gks1193",
+    ),
+    Citation(
+        "Smyth 2004",
+        "Smyth GK. Linear models and empirical Bayes methods for assessing differential expression in "
+        "microarray experiments. Statistical Applications in Genetics and Molecular Biology 2004;3(1):3.",
+        "https://doi.org/10.2202/1544-6115.1027",
+    ),
+    Citation(
+        "Ritchie 2015",
+        "Ritchie ME, Phipson B, Wu D, et al. limma powers differential expression analyses for "
+        "RNA-sequencing and microarray studies. Nucleic Acids Research 2015;43(7):e47.",
+        "https://doi.org/10.1093/nar/gkv007",
+    ),
+    Citation(
+        "Law 2014",
+        "Law CW, Chen Y, Shi W, Smyth GK. voom: precision weights unlock linear model analysis tools for "
+        "RNA-seq read counts. Genome Biology 2014;15:R29.",
+        "https://doi.org/10.1186/gb-2014-15-2-r29",
+    ),
+    Citation(
+        "Chen 2016",
+        "Chen Y, Lun ATL, Smyth GK. From reads to genes to pathways: differential expression analysis of "
+        "RNA-Seq experiments using Rsubread and the edgeR quasi-likelihood pipeline. F1000Research "
+        "2016;5:1438.",
+        "https://doi.org/10.12688/f1000research.8987.2",
+    ),
+    Citation(
+        "Robinson 2010",
+        "Robinson MD, Oshlack A. A scaling normalization method for differential expression analysis of "
+        "RNA-seq data. Genome Biology 2010;11:R25.",
+        "https://doi.org/10.1186/gb-2010-11-3-r25",
+    ),
+    Citation(
+        "Benjamini 1995",
+        "Benjamini Y, Hochberg Y. Controlling the false discovery rate: a practical and powerful approach to "
+        "multiple testing. Journal of the Royal Statistical Society B 1995;57(1):289–300.",
+        "https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
+    ),
+)
+
+
+def cited_by(statements: Iterable[Statement]) -> tuple[Citation, ...]:
+    """The publications that these statements cite, each once."""
+    cited = {key for statement in statements for key in statement.cites}
+    return tuple(publication for publication in _PUBLICATIONS if publication.key in cited)

@@ -1,0 +1,117 @@
+"""The report as a value: what it says and what each sentence rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..display.markup import clean
+from ..display.plain import one_line, source_text, wrap
+from ..records import DEResult, Figure, Hits, Quality, Query, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence and its evidence: the accession and the fields of its tables that the sentence rests on.
+
+    ``cites`` are keys of the report's citations.
+    """
+
+    text: str
+    evidence: str
+    cites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A publication that a method comes from; ``key`` is how statements name it ("Smyth 2004")."""
+
+    key: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How to make this very report again: a line for the shell and the same in Python."""
+
+    command: str
+    python: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedReport:
+    """Where a report was written."""
+
+    html: Path
+    json: Path
+    csv: Path
+
+    def __str__(self) -> str:
+        return str(self.html)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """One comparison in one study, from the question to the numbers.
+
+    ``notes`` say how the study and the comparison were chosen. ``warnings`` come first wherever the report
+    is shown. ``findings``, ``comparison`` and ``methods`` are statements whose numbers were taken from the
+    tables of ``result``. ``created`` is an ISO time in UTC.
+    """
+
+    title: str
+    question: str | None
+    query: Query | None
+    hits: Hits | None
+    study: Study
+    quality: Quality
+    result: DEResult
+    figures: tuple[Figure, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    findings: tuple[Statement, ...]
+    comparison: tuple[Statement, ...]
+    methods: tuple[Statement, ...]
+    citations: tuple[Citation, ...]
+    repeat: Repeat
+    created: str
+    versions: Mapping[str, str]
+
+    @property
+    def synthetic(self) -> bool:
+        return self.study.synthetic or self.result.synthetic
+
+    @property
+    def source(self) -> str:
+        return self.study.source
+
+    def save(self, path: str | Path) -> SavedReport:
+        """Write the report as ``path`` (.html), and beside it the same as .json and the whole table as .csv.
+
+        Folders are made, older files of these names replaced; each file appears whole or not at all.
+        DataError where ``path`` does not end in .html or cannot be written.
+        """
+        from .export import save_report
+
+        return save_report(self, Path(path))
+
+    def to_html(self) -> str:
+        """The report as one page that needs no other file, no network and no script."""
+        from .page import report_page
+
+        return report_page(self)
+
+    def __repr__(self) -> str:
+        return f"Report({self.result.accession}, {self.result.contrast}, {self.created})"
+
+    def __str__(self) -> str:
+        said = [*(f"! {warning}" for warning in self.warnings), *(found.text for found in self.findings)]
+        head = [one_line(self.title), source_text(self.source, synthetic=self.synthetic)]
+        return "\n".join([*head, *map(wrap, said), "To repeat it:", clean(self.repeat.command)])
+
+    def _repr_html_(self) -> str:
+        from .page import report_card
+
+        return report_card(self)

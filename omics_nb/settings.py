@@ -1,0 +1,112 @@
+"""Where things live and who asks: from environment variables and one TOML file.
+
+Environment wins over the file, the file over the defaults. The file is ``$OMICS_CONFIG``, or ``settings.toml`` in
+the user's configuration folder (platformdirs); its keys are the field names below.
+
+=====================  ==========================================================================
+``OMICS_SOURCE``       source to ask: ``demo`` (default), ``mirror:FOLDER``, ``ncbi``, or another's name
+``OMICS_DATA``         folder for the run store, saved values and reports
+``OMICS_CACHE``        folder for downloaded and generated files; may be deleted at any time
+``OMICS_EMAIL``        sent to NCBI with each request, as NCBI asks
+``NCBI_API_KEY``       raises NCBI's limit from 3 to 10 requests a second; never shown nor put into a URL
+``OMICS_EUTILS_URL``   base of the E-utilities (for tests and proxies)
+``OMICS_GEO_URL``      base of GEO's file tree over HTTPS (for tests and proxies)
+``OMICS_GEO_WEB_URL``  base of GEO's web pages, asked for NCBI's counts and private records (for tests and proxies)
+=====================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from .errors import SettingsError
+
+_ENVIRONMENT = {
+    "source": "OMICS_SOURCE",
+    "data": "OMICS_DATA",
+    "cache": "OMICS_CACHE",
+    "email": "OMICS_EMAIL",
+    "api_key": "NCBI_API_KEY",
+    "eutils_url": "OMICS_EUTILS_URL",
+    "geo_url": "OMICS_GEO_URL",
+    "geo_web_url": "OMICS_GEO_WEB_URL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, resolved. ``api_key`` does not show in the repr."""
+
+    source: str
+    data: Path
+    cache: Path
+    email: str | None
+    api_key: str | None = field(repr=False)
+    eutils_url: str
+    geo_url: str
+    config: Path
+    geo_web_url: str = "https://www.ncbi.nlm.nih.gov/geo/"
+
+    @property
+    def store(self) -> Path:
+        """The SQLite file that holds runs."""
+        return self.data / "runs.sqlite"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings as they are now. SettingsError if the file is no TOML or has a key that is not known."""
+    import platformdirs
+
+    env = os.environ if environment is None else environment
+    config = Path(env.get("OMICS_CONFIG") or platformdirs.user_config_path("omics_nb") / "settings.toml")
+    values: dict[str, str | None] = {
+        "source": "demo",
+        "data": str(platformdirs.user_data_path("omics_nb")),
+        "cache": str(platformdirs.user_cache_path("omics_nb")),
+        "email": None,
+        "api_key": None,
+        "eutils_url": "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/",
+        "geo_url": "https://ftp.ncbi.nlm.nih.gov/geo/",
+        "geo_web_url": "https://www.ncbi.nlm.nih.gov/geo/",
+    }
+    values.update(_read_file(config))
+    values.update({name: env[variable] for name, variable in _ENVIRONMENT.items() if env.get(variable)})
+    return Settings(
+        source=values["source"] or "demo",
+        data=Path(values["data"] or "").expanduser(),
+        cache=Path(values["cache"] or "").expanduser(),
+        email=values["email"],
+        api_key=values["api_key"],
+        eutils_url=_base_url(values["eutils_url"], "eutils_url"),
+        geo_url=_base_url(values["geo_url"], "geo_url"),
+        config=config,
+        geo_web_url=_base_url(values["geo_web_url"], "geo_web_url"),
+    )
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not a TOML file: {error}", path=path) from error
+    known = {item.name for item in fields(Settings)} - {"config"}
+    for key, value in found.items():
+        if key not in known:
+            raise SettingsError(f"{path} has the unknown key {key!r}; known are {sorted(known)}", path=path)
+        if not isinstance(value, str):
+            raise SettingsError(f"{path}: {key} must be a string, not {value!r}", path=path)
+    return found
+
+
+def _base_url(url: str | None, name: str) -> str:
+    if not url or not url.startswith(("https://", "http://")):
+        raise SettingsError(
+            f"{name} must begin with https:// (or http:// for a loopback server), not {url!r}"
+        )
+    return url if url.endswith("/") else url + "/"

@@ -1,0 +1,72 @@
+"""Where studies come from: one protocol, a registry by name, open to other packages.
+
+``open_source("demo")``, ``open_source("mirror:/data/geo")``, ``open_source("ncbi")``; another package adds its own by
+an entry point in the group ``omics_nb.sources`` whose object takes ``(argument: str | None, settings: Settings)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol, cast
+
+from .. import settings as _settings
+from ..errors import UnknownSourceError
+from ..records import Hits, Query, Study
+from ..settings import Settings
+
+
+class Source(Protocol):
+    """What every source can do.
+
+    ``spec`` is the text that opens this very source again (``mirror:/data/geo``); it marks every hit, study, table
+    and report. ``synthetic`` is True where the data were made up.
+    """
+
+    @property
+    def spec(self) -> str: ...
+    @property
+    def synthetic(self) -> bool: ...
+
+    def search(self, query: Query, *, limit: int = 20) -> Hits:
+        """Studies for a query, best first. An empty result explains itself in ``notes``; SourceError otherwise."""
+        ...
+
+    def fetch(self, accession: str) -> Study:
+        """A study by accession. NotFoundError if there is none; other SourceError or DataError as they arise."""
+        ...
+
+
+_BUILT_IN = {
+    "demo": "omics_nb.sources.demo:open_demo",
+    "mirror": "omics_nb.sources.mirror:open_mirror",
+    "ncbi": "omics_nb.sources.ncbi:open_ncbi",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Every source that can be opened here, built-in ones first."""
+    others = sorted({point.name for point in entry_points(group="omics_nb.sources")} - set(_BUILT_IN))
+    return (*_BUILT_IN, *others)
+
+
+def open_source(spec: str | None = None, *, settings: Settings | None = None) -> Source:
+    """The source named by ``spec`` (``name`` or ``name:argument``), or by the settings where ``spec`` is None.
+
+    UnknownSourceError says which names there are; nothing of a source is imported before it is asked for.
+    """
+    settings = settings or _settings.load()
+    spec = (spec or settings.source).strip()
+    name, _, argument = spec.partition(":")
+    return _factory(name)(argument or None, settings)
+
+
+def _factory(name: str) -> Callable[[str | None, Settings], Source]:
+    if name in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[name].partition(":")
+        return cast("Callable[[str | None, Settings], Source]", getattr(import_module(module), attribute))
+    for point in entry_points(group="omics_nb.sources"):
+        if point.name == name:
+            return cast("Callable[[str | None, Settings], Source]", point.load())
+    raise UnknownSourceError(f"no source {name!r}; have {', '.join(names())}", source=name)

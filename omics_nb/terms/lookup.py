@@ -1,0 +1,217 @@
+"""Names → concepts: the vocabulary compiled into one SQLite file, found by keys.
+
+The file lies in the cache folder under the checksum of what it was compiled from, so that another vocabulary is
+another file; deleting it costs one compilation. Where the folder cannot be written, it is compiled into memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from . import concepts as written
+from . import text as words
+from .concepts import Ambiguity, Concept
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+create table concept (number integer primary key, kind text, id text, label text, synonyms text, mesh text,
+    types text);
+create table name (key text, concept integer, name text, breaks text, exact integer);
+create table parent (child integer, parent text);
+create table word (word text primary key) without rowid;
+create table meta (name text primary key, value text) without rowid;
+"""
+_INDEXES = """
+create index name_key on name (key);
+create index parent_parent on parent (parent);
+create index concept_id on concept (id);
+"""
+_FIND_NAMES = "select key, concept, name, breaks, exact from name where key in "
+_FIND_WORDS = "select word from word where word in "
+_SEPARATOR = "|"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name of a concept as the vocabulary writes it; ``exact`` names are taken only with these capitals."""
+
+    key: str
+    concept: int
+    name: str
+    breaks: frozenset[int]
+    exact: bool
+
+
+class Vocabulary:
+    """Look-ups in a compiled vocabulary; safe to use from several threads."""
+
+    def __init__(self, connection: sqlite3.Connection, ambiguities: Iterable[Ambiguity] = ()) -> None:
+        self._connection = connection
+        self._lock = Lock()
+        self._concepts: dict[int, Concept] = {}
+        self._below: dict[str, tuple[str, ...]] = {}
+        self.version = self._all("select value from meta where name = 'version'")[0][0]
+        self.ambiguous: dict[str, list[Ambiguity]] = {}
+        for item in ambiguities:
+            self.ambiguous.setdefault(words.key([t.norm for t in words.tokens(item.name)]), []).append(item)
+
+    def names(self, keys: Iterable[str]) -> dict[str, list[Name]]:
+        """The names behind each of these keys."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, list[Name]] = {}
+        for start in range(0, len(wanted), 900):
+            part = wanted[start : start + 900]
+            for row in self._all(_FIND_NAMES + f"({_marks(part)})", part):
+                breaks = frozenset(int(number) for number in row[3].split())
+                found.setdefault(row[0], []).append(Name(row[0], row[1], row[2], breaks, bool(row[4])))
+        return found
+
+    def concept(self, number: int) -> Concept:
+        """The concept of a name."""
+        if number not in self._concepts:
+            query = "select kind, id, label, synonyms, mesh, types from concept where number = ?"
+            kind, identifier, label, synonyms, mesh, types = self._all(query, [number])[0]
+            parents = self._all("select parent from parent where child = ?", [number])
+            self._concepts[number] = Concept(
+                kind=kind,
+                id=identifier,
+                label=label,
+                synonyms=_parts(synonyms),
+                mesh=mesh,
+                parents=tuple(row[0] for row in parents),
+                types=_parts(types),
+            )
+        return self._concepts[number]
+
+    def narrower(self, identifier: str) -> tuple[str, ...]:
+        """Names of everything below a concept, nearest first: its label, and the first of its other names."""
+        if identifier not in self._below:
+            rows = self._all(
+                "with recursive below(id, depth) as (values(?, 0) union select c.id, depth + 1 from below"
+                " join parent p on p.parent = below.id join concept c on c.number = p.child where depth < 12)"
+                " select c.label, c.synonyms, min(depth) from below join concept c on c.id = below.id"
+                " where depth > 0 and c.id != ? group by c.id order by min(depth), c.label",
+                [identifier, identifier],
+            )
+            self._below[identifier] = tuple(name for row in rows for name in (row[0], *_parts(row[1])[:1]))
+        return self._below[identifier]
+
+    def near(self, word: str) -> str | None:
+        """A word of the vocabulary that is one letter away from ``word``; None if there is none or more than one."""
+        variants = list(_one_letter_away(word))
+        found = [row[0] for row in self._all(_FIND_WORDS + f"({_marks(variants)})", variants)]
+        # A word that is a name by itself is likelier than one that is only part of names.
+        names = self.names(found)
+        found = [item for item in found if item in names] or found
+        return min(found, key=len) if len({words.singular(item) for item in found}) == 1 else None
+
+    def _all(self, query: str, values: Sequence[str | int] = ()) -> list[Any]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+
+@lru_cache(maxsize=4)
+def vocabulary(cache: Path | None = None) -> Vocabulary:
+    """The embedded vocabulary, compiled in ``cache`` (default: the settings') at its first use."""
+    if cache is None:
+        from .. import settings
+
+        cache = settings.load().cache
+    path = cache / "vocabulary" / f"{written.checksum()[:16]}-{_SCHEMA_VERSION}.sqlite"
+    if not path.exists() and not _compile_file(path):
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        compile_into(connection, written.concepts(), written.version())
+    else:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    return Vocabulary(connection, written.ambiguities())
+
+
+def compile_into(connection: sqlite3.Connection, concepts: Iterable[Concept], version: str) -> None:
+    """Write concepts into an empty database."""
+    connection.executescript(_SCHEMA)
+    seen_words: set[str] = set()
+    for number, concept in enumerate(concepts):
+        synonyms = _SEPARATOR.join(name.removeprefix("=") for name in concept.synonyms)
+        values = (number, concept.kind, concept.id, concept.label.removeprefix("="), synonyms, concept.mesh)
+        connection.execute(
+            "insert into concept values (?, ?, ?, ?, ?, ?, ?)", (*values, _SEPARATOR.join(concept.types))
+        )
+        connection.executemany(
+            "insert into parent values (?, ?)", [(number, parent) for parent in concept.parents]
+        )
+        connection.executemany("insert into name values (?, ?, ?, ?, ?)", list(_name_rows(number, concept)))
+        if concept.kind != "gene":
+            seen_words.update(_long_words((concept.label, *concept.synonyms)))
+    connection.executemany("insert into word values (?)", [(word,) for word in sorted(seen_words)])
+    connection.execute("insert into meta values ('version', ?)", (version,))
+    connection.executescript(_INDEXES)
+    connection.commit()
+
+
+def _name_rows(number: int, concept: Concept) -> Iterable[tuple[str, int, str, str, int]]:
+    seen = set()
+    # The identifier of an assay is a DataSet Type, which people write out as well.
+    own = (concept.id,) if concept.kind == "assay" and concept.id else ()
+    for marked in (concept.label, *concept.synonyms, *own):
+        name = marked.removeprefix("=")
+        norms = [token.norm for token in words.tokens(name)]
+        singulars = [*norms[:-1], words.singular(norms[-1])] if norms else []
+        for form in (norms, singulars):
+            if form and (words.key(form), name) not in seen:
+                seen.add((words.key(form), name))
+                breaks = " ".join(map(str, sorted(words.breaks(name))))
+                yield words.key(form), number, name, breaks, int(marked.startswith("="))
+
+
+def _compile_file(path: Path) -> bool:
+    """Compile beside ``path`` and move it there in one step, so that readers see the whole file or none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    except OSError:
+        return False
+    os.close(handle)
+    try:
+        with closing(sqlite3.connect(temporary)) as connection:
+            connection.executescript("pragma journal_mode = off; pragma synchronous = off;")
+            compile_into(connection, written.concepts(), written.version())
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return True
+
+
+def _long_words(names: Iterable[str]) -> Iterable[str]:
+    for name in names:
+        for token in words.tokens(name):
+            if len(token.norm) >= 6 and token.norm.isalpha():
+                yield token.norm
+
+
+def _one_letter_away(word: str) -> Iterable[str]:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for i in range(len(word) + 1):
+        head, tail = word[:i], word[i:]
+        if tail:
+            yield head + tail[1:]
+            yield from (head + letter + tail[1:] for letter in letters if letter != tail[0])
+        if len(tail) > 1:
+            yield head + tail[1] + tail[0] + tail[2:]
+        yield from (head + letter + tail for letter in letters)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    return tuple(part for part in value.split(_SEPARATOR) if part)

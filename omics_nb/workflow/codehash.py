@@ -1,0 +1,616 @@
+"""What a function does, as a hash: its code and all that it can reach, up to installed packages.
+
+Followed are the functions it calls, globals and attributes of modules it reads, closures, defaults, classes with
+their members and bases. Installed packages and the standard library count by version. Names of local variables,
+docstrings, comments, annotations and line numbers do not count. What cannot be hashed is named in ``warnings``.
+"""
+
+from __future__ import annotations
+
+import builtins
+import copyreg
+import dis
+import enum
+import functools
+import hashlib
+import importlib.util
+import operator
+import sys
+import sysconfig
+import types
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
+from typing import Any, NamedTuple
+
+_FORMAT = f"1 python {sys.version_info.major}.{sys.version_info.minor}"
+_ATOMS = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented))
+#: Class members that Python or a class decorator writes and that say nothing new.
+_WRITTEN = frozenset(
+    "__module__ __doc__ __annotations__ __dict__ __weakref__ __qualname__ __firstlineno__ __slots__ "
+    "__static_attributes__ "
+    "__match_args__ __dataclass_fields__ __dataclass_params__ __abstractmethods__ _abc_impl __annotate__ "
+    "__annotate_func__ __annotations_cache__ __parameters__ __orig_bases__ __class_getitem__ __hash__ __replace__ "
+    "_member_names_ _member_map_ _value2member_map_ _unhashable_values_ _hashable_values_ _new_member_ "
+    "_use_args_ _member_type_ __new_member__ _value_repr_ __getnewargs__ _field_defaults _fields".split()
+)
+
+
+class Fingerprint(NamedTuple):
+    """The hash of a function, the parts it is made of (name → short hash or value) and what could not be hashed.
+
+    ``names`` and ``others`` are where objects were met, so that :func:`is_fresh` can tell cheaply whether any changed.
+    """
+
+    digest: bytes
+    parts: dict[str, str]
+    warnings: tuple[str, ...]
+    names: tuple[tuple[Mapping[str, Any], str, Any], ...]
+    others: tuple[Callable[[], bool], ...]
+
+
+def fingerprint(function: Any, *more: Any) -> Fingerprint:
+    """The fingerprint of a function together with others that decide with it."""
+    walk = _Walk()
+    roots = [walk.visit(item, _name_of(item)) for item in (function, *more)]
+    digest = hashlib.blake2b(_FORMAT.encode(), digest_size=16)
+    for root in roots:
+        digest.update(f"\0{root}".encode())
+    for name, part in sorted(walk.parts.items()):
+        digest.update(f"\0{name}={part}".encode())
+    return Fingerprint(
+        digest.digest(),
+        walk.parts,
+        tuple(dict.fromkeys(walk.warnings)),
+        tuple(walk.names),
+        tuple(walk.bindings),
+    )
+
+
+def is_fresh(known: Fingerprint) -> bool:
+    """Whether everything that the fingerprint was made of is still in its place and unchanged."""
+    for names, name, value in known.names:
+        if names.get(name) is not value:
+            return False
+    return all(unchanged() for unchanged in known.others)
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """What differs between the parts of two fingerprints, in words."""
+    told = []
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        kind, _, what = name.partition(" ")
+        plain = f"{kind} `{what}`"
+        if before is None:
+            told.append(f"{plain} is new")
+        elif after is None:
+            told.append(f"{plain} is no longer used")
+        elif kind in ("value", "package", "default"):
+            told.append(f"{plain} changed from {before} to {after}")
+        else:
+            told.append(f"{plain} changed")
+    return told
+
+
+class _Walk:
+    """One walk over what a function reaches: each object once, in an order that the code decides."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.names: list[tuple[Mapping[str, Any], str, Any]] = []
+        self.bindings: list[Callable[[], bool]] = []
+        self._labels: dict[int, str] = {}
+        self._alive: list[Any] = []
+        self._watching = True
+
+    def visit(self, value: Any, name: str) -> str:
+        """A label that stands for ``value`` in the hash of what refers to it; its own parts are added once."""
+        if isinstance(value, _ATOMS):
+            return _atom(value)
+        known = self._labels.get(id(value))
+        if known is not None:
+            return known
+        handler = self._handler(value)
+        return handler(value, name)
+
+    def _handler(self, value: Any) -> Callable[[Any, str], str]:
+        if isinstance(value, types.ModuleType):
+            return self._module
+        owner = getattr(value, "__module__", None) if isinstance(value, (type, types.FunctionType)) else None
+        if isinstance(owner, str) and package_of(owner):
+            return self._installed
+        if isinstance(value, types.FunctionType):
+            return self._function
+        if isinstance(value, type):
+            return self._class
+        if isinstance(
+            value, (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
+        ):
+            return self._builtin
+        if isinstance(value, (list, tuple, set, frozenset, dict)) and type(value).__module__ == "builtins":
+            return self._container
+        return self._object
+
+    def _label(self, value: Any, kind: str, name: str) -> str:
+        """A label of its own for an object: two lambdas of one name are told apart by the order of the walk."""
+        label, number = f"{kind} {name}", 2
+        while label in self.parts:
+            label = f"{kind} {name}#{number}"
+            number += 1
+        self._labels[id(value)] = label
+        self._alive.append(value)
+        self.parts[label] = ""  # taken, filled in once what it refers to was visited
+        return label
+
+    def _module(self, module: types.ModuleType, _: str) -> str:
+        package = package_of(module.__name__)
+        if package:
+            return self._package(package)
+        # The module itself is passed around: whatever it holds may be used.
+        label = self._label(module, "module", module.__name__)
+        own = {
+            key: value
+            for key, value in vars(module).items()
+            if not key.startswith("__") and getattr(value, "__module__", module.__name__) == module.__name__
+        }
+        self.parts[label] = _digest(f"{key}:{self.visit(value, key)}" for key, value in own.items())
+        return label
+
+    def _package(self, package: str) -> str:
+        label = f"package {package}"
+        self.parts[label] = version_of(package)
+        return label
+
+    def _installed(self, value: Any, _: str) -> str:
+        return f"{self._package(package_of(value.__module__))}:{value.__module__}.{value.__qualname__}"
+
+    def _builtin(self, value: Any, name: str) -> str:
+        owner = getattr(value, "__self__", None)
+        if owner is None or isinstance(owner, (types.ModuleType, type)):
+            return f"builtin {getattr(value, '__module__', '')}.{value.__qualname__}"
+        return f"method {value.__name__} of {self.visit(owner, name)}"
+
+    def _function(self, function: types.FunctionType, name: str) -> str:
+        label = self._label(function, "function", function.__qualname__.replace("<locals>.", ""))
+        code, defaults, kwdefaults = function.__code__, function.__defaults__, function.__kwdefaults__
+        self.bindings.append(
+            lambda: (
+                function.__code__ is code
+                and function.__defaults__ is defaults
+                and function.__kwdefaults__ is kwdefaults
+            )
+        )
+        read = _read_code(code)
+        lines = [read.digest]
+        own = label.partition(" ")[2]
+        with_default = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults or ()) :]
+        given = dict(zip(with_default, defaults or (), strict=True)) | (kwdefaults or {})
+        lines += [
+            f"{key}={self._value(value, 'default', f'{own}.{key}')}" for key, value in sorted(given.items())
+        ]
+        for free, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+            chains = [chain for chain in read.free if chain[0] == free] or [(free,)]
+            lines.append(f"closure {free}:{self._cell(cell, f'{own}.{free}', chains)}")
+        for chain in read.chains:
+            if chain[0] in read.written:
+                # What a function keeps for itself between calls is no part of what it was told to do.
+                lines.append(f"state {chain[0]}")
+                continue
+            lines.append(f"{'.'.join(chain)}:{self._global(function.__globals__, chain)}")
+        for level, module, member in read.imports:
+            lines.append(
+                f"import {module}.{member}:{self._import(function.__globals__, level, module, member)}"
+            )
+        wrapped = function.__dict__.get("__wrapped__")
+        if wrapped is not None:
+            lines.append(f"wraps:{self.visit(wrapped, name)}")
+        registry = getattr(function, "registry", None)
+        if isinstance(registry, types.MappingProxyType):  # functools.singledispatch
+            lines += [f"for {kind}:{self.visit(item, name)}" for kind, item in registry.items()]
+            cases = tuple(registry.values())
+            self.bindings.append(lambda: _are(registry.values(), cases))
+        self.parts[label] = _digest(lines)
+        return label
+
+    def _value(self, value: Any, kind: str, name: str) -> str:
+        """The label of a value under a name of its own; what it is becomes a part, so that a change can be told."""
+        inner = self.visit(value, name)
+        if inner in self.parts or inner.startswith(("package ", "builtin ")):
+            return inner
+        self.parts[f"{kind} {name}"] = inner
+        return f"{kind} {name}"
+
+    def _cell(self, cell: types.CellType, name: str, chains: list[tuple[str, ...]]) -> str:
+        try:
+            content = cell.cell_contents
+        except ValueError:
+            return "empty"
+        self.bindings.append(lambda: _content(cell) is content)
+        if isinstance(content, types.ModuleType) and all(len(chain) > 1 for chain in chains):
+            return ",".join(self._attribute(content, chain, 1, content.__name__) for chain in chains)
+        return self._value(content, "value", name)
+
+    def _global(self, names: dict[str, Any], chain: tuple[str, ...]) -> str:
+        """What ``a.b.c`` means in a function's globals, followed through modules up to the first other object."""
+        missing = object()
+        value = names.get(chain[0], missing)
+        if value is missing:
+            value = getattr(builtins, chain[0], missing)
+            self._bind(names, chain[0], None)
+            return f"builtin {chain[0]}" if value is not missing else "missing"
+        self._bind(names, chain[0], value)
+        home = names.get("__name__", "__main__")
+        return self._attribute(value, chain, 1, chain[0] if home == "__main__" else f"{home}.{chain[0]}")
+
+    def _attribute(self, value: Any, chain: tuple[str, ...], done: int, name: str) -> str:
+        """What follows of a chain ``a.b.c`` once ``done`` names of it led to ``value``."""
+        missing = object()
+        while done < len(chain) and isinstance(value, types.ModuleType) and not package_of(value.__name__):
+            found = vars(value).get(chain[done], missing)
+            if found is missing:
+                return "missing"
+            self._bind(vars(value), chain[done], found)
+            value, name = found, f"{value.__name__}.{chain[done]}"
+            done += 1
+        return self._value(value, "value", name) + "".join(f".{rest}" for rest in chain[done:])
+
+    def _bind(self, names: Mapping[str, Any], name: str, value: Any) -> None:
+        self.names.append((names, name, value))
+
+    def _import(self, names: dict[str, Any], level: int, module: str, member: str) -> str:
+        package = names.get("__package__") or names.get("__name__", "").rpartition(".")[0]
+        full = importlib.util.resolve_name("." * level + module, package) if level else module
+        if package_of(full):
+            return self._package(package_of(full))
+        try:
+            found = importlib.import_module(full)
+            if not member:
+                return self.visit(found, full)
+            value = getattr(found, member, None)
+            if value is None:
+                value = importlib.import_module(f"{full}.{member}")
+        except ImportError as error:
+            self.warnings.append(f"{full} cannot be imported, so that its changes are not seen: {error}")
+            return "missing"
+        self._bind(vars(found), member, value)
+        return self._value(value, "value", f"{full}.{member}")
+
+    def _class(self, kind: Any, name: str) -> str:
+        label = self._label(kind, "class", kind.__qualname__.replace("<locals>.", ""))
+        members = dict(vars(kind))
+        kept = tuple(members.values())
+        self.bindings.append(lambda: _are(vars(kind).values(), kept))
+        lines = [
+            f"base {self.visit(base, base.__qualname__)}" for base in kind.__bases__ if base is not object
+        ]
+        if type(kind) is not type:
+            lines.append(f"metaclass {self.visit(type(kind), type(kind).__qualname__)}")
+        lines += [f"annotation {key}:{_annotation(kind)}" for key, kind in _annotations(kind).items()]
+        has_fields = is_dataclass(kind) or hasattr(kind, "_field_defaults")
+        if is_dataclass(kind):
+            lines += self._fields(kind)
+        if issubclass(kind, enum.Enum):
+            lines += [f"{member.name}:{self.visit(member.value, member.name)}" for member in kind]
+            members = {key: value for key, value in members.items() if not isinstance(value, kind)}
+        if hasattr(kind, "_field_defaults"):
+            lines.append(f"fields {self.visit((kind._fields, kind._field_defaults), name)}")
+        if hasattr(kind, "__pydantic_fields__"):
+            lines += [f"{key}:{item!r}" for key, item in kind.__pydantic_fields__.items()]
+        for key, member in members.items():
+            if key in _WRITTEN or key.startswith("__pydantic"):
+                continue
+            if not (has_fields and _is_generated(key, member)):
+                lines.append(f"{key}:{self._member(member, f'{name}.{key}')}")
+        self.parts[label] = _digest(lines)
+        return label
+
+    def _fields(self, kind: Any) -> list[str]:
+        lines = [repr(getattr(kind, "__dataclass_params__", None))]
+        for item in dataclass_fields(kind):
+            options = (item.init, item.repr, item.compare, item.kw_only)
+            default = (
+                self.visit(item.default, item.name) if item.default is not _missing_default() else "none"
+            )
+            made = self.visit(item.default_factory, item.name) if callable(item.default_factory) else "none"
+            lines.append(f"field {item.name}:{options}:{default}:{made}")
+        return lines
+
+    def _member(self, member: Any, name: str) -> str:
+        if isinstance(member, (staticmethod, classmethod)):
+            return f"{type(member).__name__} {self.visit(member.__func__, name)}"
+        if isinstance(member, property):
+            return "property " + " ".join(
+                self.visit(f, name) for f in (member.fget, member.fset, member.fdel)
+            )
+        if isinstance(member, functools.cached_property):
+            return f"cached {self.visit(member.func, name)}"
+        if isinstance(member, (types.MemberDescriptorType, types.GetSetDescriptorType)):
+            return "slot"
+        return self.visit(member, name)
+
+    def _container(self, value: Any, name: str) -> str:
+        """The content of a built-in container; one that can change is looked at again by :func:`is_fresh`."""
+        if id(value) in self._labels:
+            return self._labels[id(value)]
+        self._labels[id(value)] = f"within {name}"
+        self._alive.append(value)
+        kind = type(value).__name__
+        if isinstance(value, dict):
+            inner = [f"{self.visit(key, name)}:{self.visit(item, name)}" for key, item in value.items()]
+        else:
+            inner = [self.visit(item, name) for item in value]
+        if isinstance(value, (set, frozenset)):
+            inner.sort()
+        text = f"{kind}({', '.join(inner)})"
+        text = text if len(text) <= 80 else f"{kind} {_digest([text])}"
+        del self._labels[id(value)]
+        if self._watching and not isinstance(value, (tuple, frozenset)):
+            self._watch(value, name)
+        return text
+
+    def _watch(self, value: Any, name: str) -> None:
+        token = _token(value, name)
+        self.bindings.append(lambda: _token(value, name) == token)
+
+    def content(self, value: Any, name: str) -> str:
+        """The text of a container or object without watching it."""
+        self._watching = False
+        plain = isinstance(value, (list, dict, set)) and type(value).__module__ == "builtins"
+        return self._container(value, name) if plain else self._object(value, name)
+
+    def _object(self, value: Any, name: str) -> str:
+        if isinstance(value, functools.partial):
+            return f"partial({self.visit(value.func, name)}, {self.visit((value.args, value.keywords), f'{name}()')})"
+        if isinstance(value, types.MethodType):
+            return f"method {self.visit(value.__func__, name)} of {self.visit(value.__self__, name)}"
+        inner = getattr(value, "__wrapped__", None)
+        if callable(inner):  # functools.lru_cache and decorators written in C
+            return f"{type(value).__qualname__} of {self.visit(inner, name)}"
+        if isinstance(value, enum.Enum):
+            return f"{self.visit(type(value), name)}.{value.name}"
+        own_function = getattr(value, "function", None)
+        if type(value).__module__ == "omics_nb.workflow.graph" and own_function is not None:
+            return self.visit(own_function, name)
+        return self._state(value, name)
+
+    def _state(self, value: Any, name: str) -> str:
+        """An object by its type and what pickle would keep of it, which is its content; nothing is pickled."""
+        self._labels[id(value)] = f"within {name}"
+        self._alive.append(value)
+        kind = type(value)
+        try:
+            special = copyreg.dispatch_table.get(kind)
+            reduced: Any = special(value) if special is not None else value.__reduce_ex__(4)
+        except Exception:  # whatever a foreign __reduce__ raises, the value cannot be seen into
+            self.warnings.append(
+                f"`{name}` is a {kind.__module__}.{kind.__qualname__}, which cannot be hashed: its changes are not seen"
+            )
+            return f"unseen {kind.__qualname__}"
+        if isinstance(reduced, str):
+            text = f"named {kind.__module__}.{reduced}"
+        else:
+            inner = [list(part) if hasattr(part, "__next__") else part for part in reduced]
+            text = _digest([self.visit(item, f"{name} of") for item in inner if item is not None])
+        del self._labels[id(value)]
+        text = f"{kind.__qualname__} {text}"
+        if self._watching:
+            self._watch(value, name)
+        return text
+
+
+def _are(values: Collection[Any], kept: tuple[Any, ...]) -> bool:
+    """Whether these are the very objects. Their ids would not tell: an id is used again once its object is gone."""
+    return len(values) == len(kept) and all(map(operator.is_, values, kept))
+
+
+def _token(value: Any, name: str) -> tuple[str, dict[str, str]]:
+    walk = _Walk()
+    return walk.content(value, name), walk.parts
+
+
+def _missing_default() -> object:
+    from dataclasses import MISSING
+
+    return MISSING
+
+
+def _name_of(value: Any) -> str:
+    return str(getattr(value, "__qualname__", type(value).__qualname__))
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _content  # equal to nothing that a cell held
+
+
+def _atom(value: Any) -> str:
+    if isinstance(value, bytes) and len(value) > 60:
+        return f"bytes {hashlib.sha256(value).hexdigest()}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{type(value).__name__} {_digest([text])}"
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.blake2b("\0".join(lines).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _annotations(kind: type) -> dict[str, Any]:
+    return dict(vars(kind).get("__annotations__", {}))
+
+
+def _annotation(value: Any) -> str:
+    return value if isinstance(value, str) else getattr(value, "__qualname__", repr(value))
+
+
+_GENERATED = frozenset(
+    "__init__ __repr__ __eq__ __lt__ __le__ __gt__ __ge__ __setattr__ __delattr__ __getstate__ __setstate__ "
+    "__new__ _make _replace _asdict".split()
+)
+
+
+def _is_generated(key: str, member: Any) -> bool:
+    """Whether a member was written by dataclass or namedtuple, whose fields say the same."""
+    function = getattr(member, "__wrapped__", getattr(member, "__func__", member))
+    code = getattr(function, "__code__", None)
+    return key in _GENERATED and code is not None and code.co_filename.startswith("<string>")
+
+
+# --- packages ---------------------------------------------------------------------------------------------------------
+
+_STDLIB = sys.stdlib_module_names | {"builtins"}
+
+
+@functools.cache
+def package_of(module: str) -> str:
+    """The package that a module counts as by version: an installed one or "python"; "" for one's own code."""
+    top = module.partition(".")[0]
+    if top in ("__main__", "__mp_main__"):
+        return ""
+    if top in _STDLIB:
+        return "python"
+    loaded = sys.modules.get(top)
+    spec = getattr(loaded, "__spec__", None)
+    if spec is None and loaded is None:
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            spec = None
+    places = [getattr(loaded, "__file__", None), getattr(spec, "origin", None)]
+    places += list(getattr(spec, "submodule_search_locations", None) or ())
+    roots = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    installed = any(place and (place.startswith(roots) or "/site-packages/" in place) for place in places)
+    return top if installed else ""
+
+
+@functools.cache
+def version_of(package: str) -> str:
+    """The version of an installed package, by any distribution that provides it."""
+    if package == "python":
+        return f"{sys.version_info.major}.{sys.version_info.minor}"
+    from importlib import metadata
+
+    names = _distributions().get(package, [package])
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return str(getattr(sys.modules.get(package), "__version__", "unknown"))
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    from importlib import metadata
+
+    return metadata.packages_distributions()
+
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+
+class _Code(NamedTuple):
+    digest: str
+    chains: tuple[tuple[str, ...], ...]
+    imports: tuple[tuple[int, str, str], ...]
+    written: frozenset[str]
+    free: tuple[tuple[str, ...], ...]
+
+
+#: By identity, with the code kept alive: equal code objects may differ in what a hash must see (1 and True).
+_codes: dict[int, tuple[types.CodeType, _Code]] = {}
+_LOCALS = frozenset(dis.haslocal)
+_ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+_GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
+_FREE = frozenset(("LOAD_DEREF", "LOAD_CLASSDEREF"))
+_LOCAL_READS = frozenset(("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK", "LOAD_DEREF"))
+#: Flags that say what a call does: *args, **kwargs, generator, coroutine; others say how the source was compiled.
+_MEANT = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
+
+
+def _read_code(code: types.CodeType) -> _Code:
+    known = _codes.get(id(code))
+    if known is None:
+        known = _codes[id(code)] = (code, _analyse(code))
+    return known[1]
+
+
+def _analyse(code: types.CodeType) -> _Code:
+    """The hash of a code object and of those within it, and the names that they read from outside."""
+    flags = code.co_flags & _MEANT
+    lines = [f"{flags} {code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount}"]
+    if {"locals", "eval", "exec", "vars"} & set(code.co_names):
+        lines.append(" ".join(code.co_varnames))
+    instructions = [
+        item for item in dis.get_instructions(code) if item.opname not in ("CACHE", "EXTENDED_ARG")
+    ]
+    inner = [_read_code(item.argval) for item in instructions if isinstance(item.argval, types.CodeType)]
+    chains, free = _chains(instructions, _GLOBALS), _chains(instructions, _FREE)
+    imports = _imports(instructions)
+    for part in inner:
+        chains.update(dict.fromkeys(part.chains))
+        free.update(dict.fromkeys(part.free))
+        imports.update(dict.fromkeys(part.imports))
+    lines += [f"{item.opname} {_operand(code, item)}" for item in instructions]
+    lines.append(code.co_exceptiontable.hex())
+    written = {item.argval for item in instructions if item.opname == "STORE_GLOBAL"}
+    return _Code(_digest(lines), tuple(chains), tuple(imports), frozenset(written), tuple(free))
+
+
+def _chains(instructions: list[dis.Instruction], starts: frozenset[str]) -> dict[tuple[str, ...], None]:
+    """Names read from outside with the attributes that follow at once: ``a.b.c``."""
+    found: dict[tuple[str, ...], None] = {}
+    chain: list[str] = []
+    for item in instructions:
+        if chain and item.opname in _ATTRIBUTES:
+            chain.append(item.argval)
+            continue
+        if chain:
+            found[tuple(chain)] = None
+        chain = [item.argval] if item.opname in starts else []
+    if chain:
+        found[tuple(chain)] = None
+    return found
+
+
+def _imports(instructions: list[dis.Instruction]) -> dict[tuple[int, str, str], None]:
+    """What a function imports within itself: (level, module, member), with "" for a module as a whole."""
+    found: dict[tuple[int, str, str], None] = {}
+    aliases: dict[str, tuple[int, str]] = {}
+    module: tuple[int, str] | None = None
+    for at, item in enumerate(instructions):
+        after = instructions[at + 1] if at + 1 < len(instructions) else None
+        if item.opname == "IMPORT_NAME":
+            level = instructions[at - 2].argval
+            module = (level if isinstance(level, int) else 0, item.argval)
+            if after is not None and after.opname.startswith("STORE_"):
+                aliases[str(after.argval)] = module
+        elif item.opname == "IMPORT_FROM" and module is not None:
+            found[(*module, item.argval)] = None
+        elif item.opname in _LOCAL_READS and str(item.argval) in aliases:
+            uses = after is not None and after.opname in _ATTRIBUTES
+            found[(*aliases[str(item.argval)], after.argval if uses and after is not None else "")] = None
+    return found
+
+
+def _operand(code: types.CodeType, item: dis.Instruction) -> str:
+    if isinstance(item.argval, types.CodeType):
+        return _read_code(item.argval).digest
+    if item.opcode in _LOCALS:
+        return str(item.arg)
+    if item.opname == "KW_NAMES":
+        return repr(code.co_consts[item.arg or 0])
+    return _constant(item.argval) if item.opcode in dis.hasconst else repr(item.argval)
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, frozenset):
+        return f"frozenset({sorted(map(_constant, value))})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_constant, value))})"
+    return f"{type(value).__name__} {value!r}"

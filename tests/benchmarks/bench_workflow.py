@@ -1,0 +1,204 @@
+"""What a durable step costs, side by side with the limit (bare commits, a graphlib loop) and with peers that import.
+
+``python tests/benchmarks/bench_workflow.py [--rounds N]`` prints medians in microseconds a step. Ratios to the limit
+of the same run say more than the microseconds, which are this machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import graphlib
+import importlib.util
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omics_nb import workflow
+from omics_nb.errors import RunFailedError
+from omics_nb.workflow import Flow, open_store, start, step
+
+N = 1_000
+
+
+def chain(n: int) -> Flow:
+    """``n`` inline steps, each waiting for the one before."""
+    namespace: dict[str, Any] = {"__name__": "bench_steps"}
+    exec("def s0(x: int) -> int: return x\n", namespace)
+    for i in range(1, n):
+        exec(f"def s{i}(s{i - 1}: int) -> int: return s{i - 1} + 1\n", namespace)
+    return Flow("chain", [step(namespace[f"s{i}"], isolation="inline") for i in range(n)])
+
+
+def add(item: int, x: int) -> int:
+    return item + x
+
+
+def total(add: list[int]) -> int:
+    return sum(add)
+
+
+def fan_out() -> Flow:
+    """One inline step for each item of a list, and one that takes them all."""
+    return Flow(
+        "fan", [step(add, each={"item": "items"}, isolation="inline"), step(total, isolation="inline")]
+    )
+
+
+async def pause(item: int, x: int) -> int:
+    await asyncio.sleep(0.01)
+    return item
+
+
+def timed(function: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    function()
+    return time.perf_counter() - began
+
+
+def bare_commits(folder: Path, synchronous: str) -> float:
+    """Seconds of N transactions of one small row."""
+    db = sqlite3.connect(folder / f"bare{synchronous}", isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute(f"PRAGMA synchronous = {synchronous}")
+    db.execute("CREATE TABLE IF NOT EXISTS t (a INTEGER PRIMARY KEY, b TEXT)")
+
+    def commits() -> None:
+        for _ in range(N):
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("INSERT INTO t (b) VALUES ('x')")
+            db.execute("COMMIT")
+
+    seconds = timed(commits)
+    db.close()
+    return seconds
+
+
+def graphlib_loop() -> float:
+    graph = {i: {i - 1} if i else set() for i in range(N)}
+
+    def loop() -> None:
+        sorter = graphlib.TopologicalSorter(graph)
+        sorter.prepare()
+        while sorter.is_active():
+            for node in sorter.get_ready():
+                sorter.done(node)
+
+    return timed(loop)
+
+
+def our_times(folder: Path, round_number: int) -> dict[str, float]:
+    """Seconds a step of everything that the runner does."""
+    flow, fan = chain(N), fan_out()
+    items = list(range(N))
+    normal = open_store(folder / "normal.sqlite")
+    full = open_store(folder / "full.sqlite", durability="full")
+    warm = start(flow, {"x": -1 - round_number}, store=normal)
+    warm.result()
+    start(flow, {"x": -1 - round_number}, store=full).result()
+    found = {
+        "build with contracts": timed(lambda: Flow("again", flow.steps)) / N,
+        "in memory, inline": timed(lambda: flow(x=1)) / N,
+        "durable chain, NORMAL": timed(lambda: start(flow, {"x": round_number}, store=normal).result()) / N,
+        "durable chain, FULL": timed(lambda: start(flow, {"x": round_number}, store=full).result()) / N,
+        "cache hit": timed(lambda: start(flow, {"x": round_number}, store=normal).result()) / N,
+        "durable fan-out": timed(
+            lambda: start(fan, {"items": items, "x": round_number}, store=normal).result()
+        )
+        / N,
+    }
+    waits = Flow("waits", [step(pause, each={"item": "items"})])
+    few = list(range(200))
+    found["200 x 10 ms async, in all"] = timed(
+        lambda: start(waits, {"items": few, "x": round_number}, store=normal).result()
+    )
+    found["past state of 1,000 steps, in all"] = timed(lambda: warm.at(step=f"s{N // 2}"))
+    found["resume"] = half_resumed(folder, round_number)
+    return found
+
+
+def half_resumed(folder: Path, round_number: int) -> float:
+    """Seconds a finished step of going on with a run of which all but the last step is done."""
+    flag = folder / f"flag{round_number}"
+    flow = chain(N)
+
+    def end(s999: int, flag: str) -> int:
+        if not Path(flag).exists():
+            raise OSError("not yet")
+        return s999
+
+    resumable = Flow("resumable", [*flow.steps, step(end, isolation="inline")])
+    run = start(resumable, {"x": -round_number - 100, "flag": str(flag)}, store=folder / "normal.sqlite")
+    with contextlib.suppress(RunFailedError):
+        run.result()
+    flag.touch()
+    return timed(lambda: run.resume().result()) / N
+
+
+def bytes_a_step(folder: Path) -> float:
+    """Growth of the store by a chain of N steps with values of four bytes, after a checkpoint."""
+    path = folder / "size.sqlite"
+    flow = chain(N)
+    open_store(path)
+    workflow.close_store(path)
+    before = path.stat().st_size
+    start(flow, {"x": 1_000}, store=path).result()
+    workflow.close_store(path)
+    return (path.stat().st_size - before) / N
+
+
+def import_time() -> float:
+    code = (
+        "import time; t = time.perf_counter(); import omics_nb.workflow as w; w.start; "
+        "print(time.perf_counter() - t)"
+    )
+    return min(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(5)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    samples: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(rounds):
+            row = {
+                "limit: graphlib loop": graphlib_loop() / N,
+                "limit: bare commit, NORMAL": bare_commits(folder, "NORMAL") / N,
+                "limit: bare commit, FULL": bare_commits(folder, "FULL") / N,
+                **our_times(folder, number),
+            }
+            for what, seconds in row.items():
+                samples.setdefault(what, []).append(seconds)
+        size = bytes_a_step(folder)
+        for path in ("normal.sqlite", "full.sqlite"):
+            workflow.close_store(folder / path)
+    medians = {what: statistics.median(found) for what, found in samples.items()}
+    for what, seconds in medians.items():
+        print(f"{what:40} {seconds * 1e6:12.1f} µs")
+    normal, full = medians["limit: bare commit, NORMAL"], medians["limit: bare commit, FULL"]
+    print(f"{'durable chain, NORMAL / bare commit':40} {medians['durable chain, NORMAL'] / normal:12.2f} x")
+    print(f"{'durable chain, FULL / bare commit':40} {medians['durable chain, FULL'] / full:12.2f} x")
+    print(f"{'store growth':40} {size:12.0f} bytes a step")
+    print(f"{'import':40} {import_time() * 1e3:12.1f} ms")
+    peers = [
+        name
+        for name in ("dbos", "langgraph", "hamilton", "prefect", "redun", "dask")
+        if importlib.util.find_spec(name)
+    ]
+    print(f"peers that are installed here: {', '.join(peers) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()

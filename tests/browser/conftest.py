@@ -1,0 +1,147 @@
+"""A dashboard server of the project's own and Debian's chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+# Voila 0.5 brings the bundle of an older JupyterLab than the one that is installed; widgets do not use the parts
+# that differ.
+KNOWN_WARNINGS = ("Unsatisfied version ", "No satisfying version ")
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A running server and how to open a page of it."""
+
+    port: int
+    token: str
+    process: subprocess.Popen[str]
+
+    def url(self, path: str, **options: str) -> str:
+        query = "&".join(f"{name}={value}" for name, value in {"token": self.token, **options}.items())
+        return f"http://127.0.0.1:{self.port}{path}?{query}"
+
+
+@dataclass
+class Seen:
+    """What a page asked for and complained of."""
+
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def watch(self, page: Any, port: int) -> None:
+        own = f"127.0.0.1:{port}"
+        page.on(
+            "request",
+            lambda r: _network(r.url) and urlsplit(r.url).netloc != own and self.foreign.append(r.url),
+        )
+        page.on("websocket", lambda s: urlsplit(s.url).netloc != own and self.foreign.append(s.url))
+        page.on("response", lambda r: r.status >= 400 and self.failed.append(f"{r.status} {r.url}"))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: self._hear(said.type, said.text))
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind == "error" or (kind == "warning" and not text.startswith(KNOWN_WARNINGS)):
+            self.complaints.append(f"{kind}: {text}")
+
+
+def _network(url: str) -> bool:
+    return urlsplit(url).scheme in {"http", "https", "ws", "wss"}
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """Notebooks served by the project's own interpreter, with folders of their own."""
+    base = tmp_path_factory.mktemp("dashboard")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [f"--port={port}", "--Voila.port_retries=0", "--token=for-this-test"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "omics_widgets.dashboard", str(NOTEBOOKS), *options],
+        env=os.environ | {"OMICS_DATA": str(base / "data"), "OMICS_CACHE": str(base / "cache")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stderr is not None
+    said = []
+    for line in server.stderr:
+        said.append(line)
+        if "is running at" in line:
+            break
+    else:
+        pytest.fail("the dashboard did not start:\n" + "".join(said))
+    drain = threading.Thread(target=server.stderr.read)  # a full pipe would stop the server
+    drain.start()
+    try:
+        yield Dashboard(port, "for-this-test", server)
+    finally:
+        server.terminate()
+        server.wait(30)
+        drain.join(30)
+        server.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no browser at {CHROMIUM}; on Debian: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def page(browser: Any, dashboard: Dashboard, seen: Seen) -> Iterator[Any]:
+    """A fresh page; when its test is over, it must have asked no other host and complained of nothing."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    made = context.new_page()
+    made.set_default_timeout(60_000)
+    seen.watch(made, dashboard.port)
+    yield made
+    context.close()
+    assert seen == Seen()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where pictures go: the folder that OMICS_SCREENSHOTS names, or the test's own."""
+    folder = Path(os.environ.get("OMICS_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def picture(page: Any, path: Path) -> None:
+    """The whole page as it would look on a screen that is tall enough; Voila's page scrolls inside itself."""
+    size = page.viewport_size
+    height = page.evaluate("document.querySelector('#rendered_cells').scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(600, height)})
+    page.screenshot(path=path)
+    page.set_viewport_size(size)

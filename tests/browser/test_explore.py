@@ -1,0 +1,162 @@
+"""`explore.ipynb` as a person meets it: in a browser, served by Voila, on the embedded studies."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.browser.conftest import Dashboard, Seen, picture
+
+pytestmark = pytest.mark.browser
+EXPLORE = "/voila/render/explore.ipynb"
+
+
+def volcano(page: Any) -> Any:
+    return page.get_by_role("img", name=re.compile("^Volcano plot"))
+
+
+def focused(page: Any) -> str:
+    return str(page.evaluate("document.activeElement.innerText || document.activeElement.tagName"))
+
+
+def tab_to(page: Any, text: str) -> None:
+    """Press Tab until the focus is on what bears this text."""
+    passed = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        passed.append(focused(page))
+        if passed[-1].startswith(text):
+            return
+    pytest.fail(f"Tab never came to {text!r}; it passed {passed}")
+
+
+def appears(page: Any, wanted: Any) -> None:
+    """Wait for what is wanted, or for the card of an error, whose words are then the failure."""
+    alert = page.get_by_role("alert")
+    wanted.or_(alert).first.wait_for()
+    assert alert.count() == 0, alert.first.inner_text()
+
+
+def fits(page: Any) -> bool:
+    """Nothing is wider than the window."""
+    return bool(page.evaluate("document.querySelector('#rendered_cells').scrollWidth <= window.innerWidth"))
+
+
+def test_a_person_goes_from_a_question_to_a_report(
+    page: Any, dashboard: Dashboard, screenshots: Path, tmp_path: Path
+) -> None:
+    page.goto(dashboard.url(EXPLORE))
+    page.get_by_label("Your question").fill(
+        "dexamethasone in airway smooth muscle, human, at least 6 samples"
+    )
+    picture(page, screenshots / "explore-1-ask.png")
+    page.get_by_role("button", name="Search").click()
+
+    card = page.locator(".omics-hit").first
+    appears(page, card)
+    assert "dexamethasone" in card.inner_text().lower()
+    picture(page, screenshots / "explore-2-studies.png")
+    spot = card.locator("h3").bounding_box()
+    page.mouse.click(spot["x"] + 30, spot["y"] + 8)  # anywhere on the card
+
+    appears(page, page.get_by_text("Quality of the values").first)
+    page.get_by_label("Tested group").wait_for()
+    picture(page, screenshots / "explore-3-study.png")
+    page.get_by_role("button", name="Find genes that differ").click()
+
+    appears(page, volcano(page))
+    assert volcano(page).evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    assert page.locator(".omics-numbers tbody tr").count() > 10
+    assert page.get_by_text("synthetic data").first.is_visible()
+
+    page.get_by_role("button", name="Save report").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download report").click()
+    report = tmp_path / download.value.suggested_filename
+    download.value.save_as(report)
+    assert report.name.startswith("GSE")
+    assert report.read_text(encoding="utf-8").lower().startswith("<!doctype html")
+    picture(page, screenshots / "explore-4-result.png")
+    assert fits(page)
+
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert fits(page)
+    picture(page, screenshots / "explore-5-phone.png")
+
+
+def test_the_keyboard_alone_suffices_on_a_dark_page(
+    page: Any, dashboard: Dashboard, screenshots: Path
+) -> None:
+    page.goto(dashboard.url(EXPLORE, theme="dark"))
+    page.get_by_role("button", name="Search").wait_for()
+    tab_to(page, "INPUT")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("tamoxifen resistance in breast cancer, human")
+    page.keyboard.press("Enter")
+    appears(page, page.get_by_role("button", name="Open GSE9000001"))
+
+    tab_to(page, "Open GSE9000001")
+    page.keyboard.press("Enter")
+    appears(page, page.get_by_role("button", name="Find genes that differ"))
+    page.wait_for_function("document.activeElement.innerText === 'Show all studies again'")
+
+    tab_to(page, "Find genes that differ")
+    page.keyboard.press("Enter")
+    appears(page, volcano(page))
+    tab_to(page, "Save report")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Download report").wait_for()
+    tab_to(page, "Download report")
+    picture(page, screenshots / "explore-6-dark.png")
+
+
+def test_an_error_is_a_card_and_the_page_goes_on(page: Any, dashboard: Dashboard, screenshots: Path) -> None:
+    page.goto(dashboard.url(EXPLORE))
+    question = page.get_by_label("Your question")
+    question.fill("   ")
+    page.get_by_role("button", name="Search").click()
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert "Search did not work" in alert.inner_text()
+    assert "What to do" in alert.inner_text()
+    picture(page, screenshots / "explore-7-error.png")
+
+    question.fill("asthma")
+    question.press("Enter")
+    alert.wait_for(state="detached")
+    appears(page, page.get_by_role("button", name=re.compile("^Open GSE")).first)
+
+
+def test_a_page_that_is_closed_leaves_no_kernel(page: Any, dashboard: Dashboard) -> None:
+    server = psutil.Process(dashboard.process.pid)
+    before = set(server.children(recursive=True))
+    page.goto(dashboard.url(EXPLORE))
+    page.get_by_role("button", name="Search").wait_for()
+    kernels = set(server.children(recursive=True)) - before
+    assert kernels
+    page.close(run_before_unload=True)
+    _, alive = psutil.wait_procs(kernels, timeout=30)
+    assert alive == []
+
+
+def test_the_page_names_its_parts_and_hides_its_source(page: Any, dashboard: Dashboard) -> None:
+    page.goto(dashboard.url("/"))
+    page.get_by_role("link", name="explore").click()
+    page.get_by_role("button", name="Search").wait_for()
+    assert "token" not in page.url
+    assert page.title() == "Ask public omics data"
+    assert page.get_by_role("main").count() == 1
+    assert page.get_by_role("heading", level=1).inner_text() == "Ask public omics data"
+    assert page.get_by_role("heading", level=2).first.inner_text().endswith("Ask")
+    assert "from omics_widgets" not in page.content()
+
+
+def test_strangers_and_files_stay_outside(page: Any, dashboard: Dashboard, seen: Seen) -> None:
+    plain = dashboard.url(EXPLORE).partition("?")[0]
+    assert page.request.get(plain, max_redirects=0).status == 302
+    for name in ("explore.ipynb", "picture.png"):
+        assert page.request.get(dashboard.url(f"/voila/files/{name}")).status in {403, 404}

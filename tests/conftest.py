@@ -1,0 +1,42 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ("tests.ncbi.fixtures",)
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data that lies beside the project, or a skip that says how to name it."""
+    folder = Path(os.environ.get("OMICS_SHARED", PROJECT.parent / "shared"))
+    if not (folder / "geo").is_dir():
+        pytest.skip(
+            f"no real data at {folder}; set OMICS_SHARED to the folder that holds geo/ and reference/"
+        )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests write below pytest's own folder, never into the user's, and start from the default settings."""
+    base = tmp_path_factory.getbasetemp()
+    for name in (
+        "OMICS_SOURCE",
+        "OMICS_EMAIL",
+        "NCBI_API_KEY",
+        "OMICS_EUTILS_URL",
+        "OMICS_GEO_URL",
+        "OMICS_GEO_WEB_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMICS_CONFIG", str(base / "no-settings.toml"))
+    monkeypatch.setenv("OMICS_DATA", str(tmp_path_factory.mktemp("data")))
+    # Shared by all tests of a session: the demo archive is generated once.
+    monkeypatch.setenv("OMICS_CACHE", str(base / "cache"))

@@ -1,0 +1,93 @@
+"""The chains as durable runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import omics_nb as omics
+from omics_nb.errors import FlowError, NotFoundError, RunFailedError, RunNotFoundError
+from omics_nb.reporting import Report
+
+QUESTION = "vemurafenib in melanoma, human, at least 6 samples"
+
+
+def test_full_analysis_goes_from_a_question_to_a_report() -> None:
+    run = omics.start("full_analysis", question=QUESTION, source="demo")
+    report = run.result(timeout=120)
+    assert isinstance(report, Report)
+    assert report.question == QUESTION
+    assert report.hits is not None
+    assert report.study.accession == report.hits[0].accession
+    assert run.state == "done"
+    assert run.progress == 100
+    assert list(run.steps) == ["query", "hits", "chosen", "quality", "result", "report"]
+    assert {step.state for step in run.steps.values()} <= {"done", "reused"}
+
+
+def test_every_value_of_a_run_can_be_looked_at_from_another_handle() -> None:
+    run = omics.start("full_analysis", question=QUESTION, source="demo")
+    run.result(timeout=120)
+    again = omics.get_run(run.id)
+    assert again["query"] == omics.understand(QUESTION)
+    table = again["result"].table
+    assert table.equals(run["result"].table)
+    assert again["chosen"].study.samples.equals(run["chosen"].study.samples)
+
+
+def test_simple_search_gives_hits() -> None:
+    hits = omics.start("simple_search", question=QUESTION).result(timeout=60)
+    assert hits.source == "demo"
+    assert hits[0].reasons
+
+
+def test_quick_report_takes_a_contrast_or_proposes_one() -> None:
+    accession = omics.search(QUESTION, source="demo")[0].accession
+    proposed = omics.start("quick_report", accession=accession).result(timeout=60)
+    contrast = proposed.result.contrast
+    turned = [contrast.factor, contrast.reference, contrast.tested]
+    given = omics.start("quick_report", accession=accession, contrast=turned).result(timeout=60)
+    assert (given.result.table["logFC"] + proposed.result.table["logFC"]).abs().max() < 1e-9
+
+
+def test_data_validation_gives_a_row_for_each_study_whatever_is_wrong_with_it() -> None:
+    accession = omics.search(QUESTION, source="demo")[0].accession
+    table = omics.start("data_validation", accessions=[accession, "GSE9999999"], source="demo").result(
+        timeout=60
+    )
+    assert list(table["accession"]) == [accession, "GSE9999999"]
+    assert list(table["readable"]) == [True, False]
+    assert "NotFoundError" in table["problem"][1]
+
+
+def test_a_run_that_failed_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = omics.start("quick_report", accession="GSE9999999", source="demo")
+    with pytest.raises((RunFailedError, NotFoundError), match="GSE9999999"):
+        run.result(timeout=60)
+    assert omics.get_run(run.id).state == "failed"
+    listed = omics.runs(state="failed")
+    assert run.id in set(listed["id"])
+
+
+def test_runs_are_listed_newest_first() -> None:
+    first = omics.start("simple_search", question="lupus")
+    first.result(timeout=60)
+    second = omics.start("simple_search", question="asthma")
+    second.result(timeout=60)
+    assert list(omics.runs()["id"])[:2] == [second.id, first.id]
+
+
+def test_a_key_makes_a_start_happen_once() -> None:
+    first = omics.start("simple_search", question="lupus", key="tonight")
+    second = omics.start("simple_search", question="lupus", key="tonight")
+    assert first.id == second.id
+
+
+def test_unknown_flows_and_inputs_are_named() -> None:
+    with pytest.raises(FlowError, match="no flow 'full'; have full_analysis"):
+        omics.start("full")
+    with pytest.raises(FlowError, match="question"):
+        omics.start("simple_search", questoin="lupus")
+    with pytest.raises(RunNotFoundError, match="nothing"):
+        omics.get_run("nothing")

@@ -1,0 +1,277 @@
+"""Searching study headers: what is found, in which order, why, and what conditions removed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omics_nb.index import build, search_headers, stem, words
+from omics_nb.records import Hits, StudyHeader
+from omics_nb.terms import understand
+
+HTS, ARRAY = "Expression profiling by high throughput sequencing", "Expression profiling by array"
+
+
+def header(accession: str, title: str, summary: str = "", **facts: object) -> StudyHeader:
+    plain = StudyHeader(
+        accession=accession,
+        title=title,
+        summary=summary,
+        overall_design="",
+        organisms=("Homo sapiens",),
+        types=(ARRAY,),
+        platforms=("GPL570",),
+        published=date(2015, 6, 1),
+        n_samples=12,
+    )
+    return replace(plain, **facts)  # type: ignore[arg-type]
+
+
+STUDIES = (
+    header("GSE1", "Tamoxifen resistance in breast cancer cells", "MCF-7 cells, resistant and sensitive."),
+    header("GSE2", "Lung adenocarcinoma", "Tumours of patients with NSCLC.", n_samples=80, types=(HTS,)),
+    header(
+        "GSE3",
+        "Mammary carcinoma in mice",
+        "A model of breast cancer.",
+        organisms=("Mus musculus",),
+        n_samples=4,
+    ),
+    header("GSE4", "Hepatic gene expression", "Livers after a high fat diet.", organisms=("Mus musculus",)),
+    header(
+        "GSE5", "Breast tumours", "Tamoxifen.", n_samples=4, published=date(2020, 1, 1), platforms=("GPL96",)
+    ),
+    header("GSE6", "All breast cancer studies", relations=("SuperSeries of: GSE1", "SuperSeries of: GSE5")),
+)
+
+
+def search(question: str, studies: Sequence[StudyHeader] = STUDIES, limit: int = 20) -> Hits:
+    return search_headers(studies, understand(question), limit=limit, source="test", synthetic=True)
+
+
+def found(question: str, studies: Sequence[StudyHeader] = STUDIES) -> list[str]:
+    return [hit.accession for hit in search(question, studies)]
+
+
+def test_a_study_that_names_everything_comes_first() -> None:
+    assert found("tamoxifen resistance in breast cancer")[0] == "GSE1"
+
+
+def test_synonyms_find_what_the_question_does_not_spell() -> None:
+    assert found("liver") == ["GSE4"]
+    assert found("non-small cell lung cancer") == ["GSE2"]
+    assert "GSE3" in found("breast tumor")
+
+
+def test_other_forms_of_a_word_are_the_same_word() -> None:
+    assert stem("resistant") == stem("resistance")
+    assert stem("tumours") == stem("tumour")
+    assert stem("il6") == "il6"
+
+
+def test_reasons_name_fields_words_and_conditions() -> None:
+    hit = search("tamoxifen in breast cancer, human, at least 6 samples").get("GSE1")
+    text = "; ".join(hit.reasons)
+    assert "title: breast cancer" in text
+    assert "organism Homo sapiens" in text
+    assert "12 samples ≥ 6" in text
+
+
+def test_what_a_study_does_not_name_is_said() -> None:
+    assert "not found: tamoxifen" in search("tamoxifen in breast cancer").get("GSE3").reasons
+
+
+@pytest.mark.parametrize(
+    ("question", "condition", "removed"),
+    [
+        ("breast cancer, human", "organism Homo sapiens", "GSE3"),
+        ("breast cancer, at least 6 samples", "at least 6 samples", "GSE3, GSE5"),
+        ("breast cancer, fewer than 10 samples", "at most 9 samples", "GSE1, GSE6"),
+        ("breast cancer since 2018", "published from 2018-01-01", "GSE1, GSE3, GSE6"),
+        ("breast cancer before 2018", "published up to 2017-12-31", "GSE5"),
+        ("breast cancer on GPL96", "platform GPL96", "GSE1, GSE3, GSE6"),
+        ("breast cancer, not tamoxifen", "not tamoxifen", "GSE1, GSE5"),
+        ("breast cancer, not mouse", "not Mus musculus", "GSE3"),
+        ("lung cancer or breast cancer, microarray", "type expression microarray", "GSE2"),
+    ],
+)
+def test_each_condition_says_what_it_removed(question: str, condition: str, removed: str) -> None:
+    hits = search(question)
+    assert any(f'"{condition}" removed' in note and f": {removed}." in note for note in hits.notes), (
+        hits.notes
+    )
+    assert not {hit.accession for hit in hits} & set(removed.split(", "))
+
+
+def test_a_superseries_comes_after_its_parts() -> None:
+    order = found("breast cancer")
+    assert order.index("GSE6") > max(order.index("GSE1"), order.index("GSE5"))
+    assert any("superseries" in reason for reason in search("breast cancer").get("GSE6").reasons)
+
+
+def test_a_superseries_that_says_it_most_often_still_comes_after_its_parts() -> None:
+    loud = replace(
+        STUDIES[5],
+        title="Breast cancer, breast cancer, breast cancer",
+        summary="Breast cancer controls. " * 9,
+    )
+    assert found("breast cancer", studies=(*STUDIES[:5], loud))[-1] == "GSE6"
+
+
+def test_a_name_within_a_name_is_one_mention() -> None:
+    studies = [
+        header("GSE1", "Triple negative breast cancer"),
+        header("GSE2", "Quite ordinary breast cancer"),
+    ]
+    scores = [hit.score for hit in search("breast cancer", studies)]
+    assert scores[0] == scores[1]
+
+
+def test_accessions_are_found_whatever_else_is_asked() -> None:
+    assert found("GSE4") == ["GSE4"]
+    hits = search("GSE999")
+    assert len(hits) == 0
+    assert any("GSE999 is not among the 6 studies" in note for note in hits.notes)
+
+
+def test_an_empty_result_says_what_would_be_found_without_each_condition() -> None:
+    hits = search("breast cancer, more than 500 samples")
+    assert (len(hits), hits.total) == (0, 0)
+    assert 'Without "at least 501 samples" there would be 4.' in hits.notes
+
+
+def test_an_empty_result_names_words_that_no_study_has() -> None:
+    assert any('No study names "zebrafish gill"' in n or "gill" in n for n in search("gill").notes)
+    assert search("liver", studies=()).notes[0] == "The source holds no studies."
+
+
+def test_the_limit_is_said() -> None:
+    hits = search("breast cancer", limit=2)
+    assert (len(hits), hits.total) == (2, 4)
+    assert "2 of 4 matching studies are shown." in hits.notes
+
+
+def test_hits_are_marked_with_their_source() -> None:
+    assert {(hit.source, hit.synthetic) for hit in search("breast cancer")} == {("test", True)}
+
+
+def test_the_order_does_not_depend_on_the_order_of_the_headers() -> None:
+    assert found("breast cancer tamoxifen") == found("breast cancer tamoxifen", studies=STUDIES[::-1])
+
+
+def test_hits_are_the_same_in_every_process() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); import test_index as t;"
+        "print([(h.accession, h.score, h.reasons) for h in t.search('tamoxifen resistance in breast cancer')])"
+    )
+    seeds = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent.parent,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert len(set(seeds)) == 1
+
+
+def test_equal_studies_come_in_the_order_of_their_numbers() -> None:
+    same = [header(f"GSE{number}", "Breast cancer") for number in (100, 20, 3)]
+    assert found("breast cancer", studies=same) == ["GSE3", "GSE20", "GSE100"]
+
+
+def test_headers_that_were_added_later_are_found() -> None:
+    studies = list(STUDIES)
+    assert found("glioblastoma", studies) == []
+    studies.append(header("GSE7", "Glioblastoma"))
+    assert found("glioblastoma", studies) == ["GSE7"]
+
+
+@pytest.mark.parametrize(
+    "text", ['TNF-alpha "AND" (OR', "title:x secret:y", "a* ~b [NOT]", "breast^4 && cancer || x"]
+)
+def test_signs_of_query_languages_are_data(text: str) -> None:
+    search(text)
+
+
+@given(
+    st.lists(st.text(alphabet="abc xyz-'¦\0", max_size=30), min_size=1, max_size=6),
+    st.text("abc xyz", min_size=1),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_index_finds_phrases_as_a_reading_of_the_texts_does(texts: list[str], phrase: str) -> None:
+    headers = [header(f"GSE{i}", text, organisms=(), types=(), platforms=()) for i, text in enumerate(texts)]
+    wanted = [stem(word) for word in words(phrase)]
+
+    def count(text: str) -> int:
+        stems = [stem(word) for word in words(text)]
+        return sum(stems[i : i + len(wanted)] == wanted for i in range(len(stems))) if wanted else 0
+
+    oracle = {(i, "title"): count(text) for i, text in enumerate(texts) if count(text)}
+    assert {key: len(starts) for key, starts in build(headers).places(phrase).items()} == oracle
+
+
+def test_real_conditions_are_found_better_than_by_plain_bm25(shared: Path) -> None:
+    with gzip.open(shared / "corpus" / "geo_series_texts.jsonl.gz", "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    studies = [
+        header(row["accession"], row["title"], row["summary"], overall_design=row["overall_design"])
+        for row in rows
+    ]
+    relevance = json.loads((shared / "corpus" / "dev_relevance.json").read_text(encoding="utf-8"))
+    ours, plain = [], []
+    for condition, judged in relevance.items():
+        relevant = set(judged["relevant"])
+        ours.append(
+            _average_precision([hit.accession for hit in search(condition, studies, limit=10**6)], relevant)
+        )
+        plain.append(_average_precision(_bm25(studies, condition), relevant))
+    assert sum(ours) >= 1.3 * sum(plain), (ours, plain)
+    start = time.perf_counter()
+    search("tamoxifen resistance in breast cancer, at least 6 samples", studies)
+    assert time.perf_counter() - start < 1.0
+
+
+def _average_precision(order: Sequence[str], relevant: set[str]) -> float:
+    right, total = 0, 0.0
+    for place, accession in enumerate(order, start=1):
+        if accession in relevant:
+            right += 1
+            total += right / place
+    return total / len(relevant)
+
+
+def _bm25(studies: Sequence[StudyHeader], question: str) -> list[str]:
+    """Okapi BM25 (k1 1.2, b 0.75) over all text of a study, without any knowledge of the field."""
+    texts = [
+        re.findall(r"[a-z0-9]+", f"{s.title} {s.summary} {s.overall_design}".casefold()) for s in studies
+    ]
+    holding = Counter(word for text in texts for word in set(text))
+    mean = sum(map(len, texts)) / len(texts)
+    scores = []
+    for study, text in zip(studies, texts, strict=True):
+        counts = Counter(text)
+        score = 0.0
+        for word in re.findall(r"[a-z0-9]+", question.casefold()):
+            rarity = math.log(1 + (len(texts) - holding[word] + 0.5) / (holding[word] + 0.5))
+            score += rarity * counts[word] * 2.2 / (counts[word] + 1.2 * (0.25 + 0.75 * len(text) / mean))
+        scores.append((-score, study.accession))
+    return [accession for score, accession in sorted(scores) if score < 0]

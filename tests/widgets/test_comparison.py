@@ -1,0 +1,94 @@
+"""Choosing groups: proposals first, every field editable, and what the choice means in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from omics_widgets import ComparisonPicker
+
+import omics_nb as omics
+from omics_nb.records import Contrast
+
+
+@pytest.fixture(scope="module")
+def study() -> Any:
+    return omics.fetch("GSE9000001", source="demo")
+
+
+@pytest.fixture
+def picker(study: Any) -> ComparisonPicker:
+    made = ComparisonPicker(lambda: None)
+    made.show(study, omics.propose_contrasts(study))
+    return made
+
+
+def test_the_first_proposal_fills_the_fields(picker: ComparisonPicker) -> None:
+    assert picker.proposed.value == 0
+    assert picker.contrast == Contrast("agent", "tamoxifen", "vehicle")
+    assert (picker.tested.value, picker.reference.value) == ("tamoxifen", "vehicle")
+
+
+def test_another_proposal_fills_them_anew(picker: ComparisonPicker) -> None:
+    picker.proposed.value = 1
+    assert picker.contrast == Contrast("phenotype", "tamoxifen-resistant", "tamoxifen-sensitive")
+
+
+def test_an_own_choice_is_said_to_be_one_and_a_proposed_one_is_recognised(picker: ComparisonPicker) -> None:
+    picker.swap.click()
+    assert picker.contrast == Contrast("agent", "vehicle", "tamoxifen")
+    assert picker.proposed.value == -1
+    picker.swap.click()
+    assert picker.proposed.value == 0
+
+
+def test_another_factor_brings_its_own_groups(picker: ComparisonPicker) -> None:
+    picker.factor.value = "phenotype"
+    assert {level for _, level in picker.tested.options} == {"tamoxifen-resistant", "tamoxifen-sensitive"}
+    assert picker.contrast.factor == "phenotype"
+
+
+def test_columns_that_do_not_group_samples_are_not_offered(picker: ComparisonPicker) -> None:
+    offered = {name for _, name in picker.factor.options}
+    assert {"agent", "phenotype"} <= offered
+    assert not {"title", "organism", "platform", "cell line"} & offered
+
+
+def test_a_group_against_itself_cannot_be_compared(picker: ComparisonPicker, words: Any) -> None:
+    picker.reference.value = picker.tested.value
+    assert picker.compare.disabled
+    assert "two different groups" in words(picker)
+    picker.reference.value = "vehicle"
+    assert not picker.compare.disabled
+
+
+def test_the_meaning_of_the_sign_is_said_in_words(picker: ComparisonPicker, words: Any) -> None:
+    assert "higher in tamoxifen (4 samples) than in vehicle (4 samples)" in words(picker)
+
+
+def test_without_a_proposal_the_person_chooses(study: Any, words: Any) -> None:
+    picker = ComparisonPicker(lambda: None)
+    picker.show(study, ())
+    assert "suggests no comparison" in words(picker)
+    assert picker.proposed.layout.display == "none"
+    assert picker.contrast is not None
+
+
+def test_a_study_in_which_nothing_differs_says_so(study: Any, words: Any) -> None:
+    from dataclasses import replace
+
+    picker = ComparisonPicker(lambda: None)
+    picker.show(replace(study, samples=study.samples[["title", "platform"]]), ())
+    assert picker.contrast is None
+    assert picker.compare.disabled
+    assert "No column of the sample sheet" in words(picker)
+
+
+def test_a_study_of_two_platforms_counts_the_samples_of_the_chosen_one() -> None:
+    two = omics.fetch("GSE9000005", source="demo")
+    picker = ComparisonPicker(lambda: None)
+    picker.show(two, omics.propose_contrasts(two))
+    assert picker.platform.layout.display is None
+    for platform in two.matrices:
+        picker.platform.value = platform
+        assert sum(picker.levels(picker.factor.value).values()) <= two.matrix(platform).shape[1]

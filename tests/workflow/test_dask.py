@@ -1,0 +1,115 @@
+"""The same flows on a Dask cluster of two worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omics_nb.errors import FlowError, RunError, RunFailedError
+from omics_nb.workflow import Flow, start, step
+from omics_nb.workflow.run import open_executor
+
+distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'omics-nb[dask]'")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+WAIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, processes=True
+        ) as cluster,
+        distributed.Client(cluster) as made,
+    ):
+        yield made
+
+
+def flow(folder: Path) -> Flow:
+    cells: dict[str, Any] = {"__name__": "__main__"}
+    exec(
+        "import os\n"
+        "def items(x): return list(range(x))\n"
+        "def one(item, folder):\n"
+        "    import time\n"
+        "    (folder / f'began{item}').write_text(str(os.getpid()))\n"
+        "    while not (folder / 'go').exists(): time.sleep(0.01)\n"
+        "    return item, os.getpid()\n"
+        "def numbers(one): return [item for item, _ in one]\n",
+        cells,
+    )
+    return Flow(
+        "dask",
+        [
+            step(cells["items"], isolation="inline"),
+            step(cells["one"], each={"item": "items"}, cache=False),
+            cells["numbers"],
+        ],
+    )
+
+
+def test_steps_run_on_workers_and_the_store_records_as_before(
+    client: Any, store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "go").touch()
+    run = start(flow(tmp_path), {"x": 6, "folder": tmp_path}, store=store, executor=client)
+    assert run.result(WAIT_S) == list(range(6)) == flow(tmp_path)(x=6, folder=tmp_path)
+    pids = {pid for _, pid in run["one"]}
+    assert os.getpid() not in pids
+    events = run.events()
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing(
+    client: Any, store: Path, tmp_path: Path
+) -> None:
+    run = start(flow(tmp_path), {"x": 4, "folder": tmp_path}, store=store, executor=client)
+    pause = threading.Event()
+    while not (tmp_path / "began0").exists() or not (tmp_path / "began0").read_text():
+        pause.wait(0.01)
+    os.kill(int((tmp_path / "began0").read_text()), signal.SIGKILL)
+    (tmp_path / "go").touch()
+    assert run.result(WAIT_S) == [0, 1, 2, 3]
+    done = [event.step for event in run.events() if event.kind == "done" and event.step]
+    assert len(done) == len(set(done))
+
+
+def test_errors_come_back_and_cancels_arrive(client: Any, store: Path, tmp_path: Path) -> None:
+    def bad(x: int) -> int:
+        raise LookupError(f"no {x}")
+
+    with pytest.raises(RunFailedError, match="LookupError: no 5"):
+        start(Flow("bad", [bad]), {"x": 5}, store=store, executor=client).result(WAIT_S)
+    run = start(flow(tmp_path), {"x": 2, "folder": tmp_path}, store=store, executor=client)
+    pause = threading.Event()
+    while not (tmp_path / "began0").exists():
+        pause.wait(0.01)
+    run.cancel()
+    with pytest.raises(RunError, match="is cancelled"):
+        run.result(WAIT_S)
+    (tmp_path / "go").touch()
+
+
+def test_a_cluster_of_our_own_listens_to_this_machine_only() -> None:
+    executor = open_executor("dask")
+    try:
+        assert executor.client.scheduler.address.startswith("tcp://127.0.0.1:")
+        assert "://127.0.0.1:" in executor.client.dashboard_link
+        assert executor.submit(sum, [1, 2]).result(WAIT_S) == 3
+    finally:
+        executor.client.cluster.close()
+        executor.client.close()
+
+
+def test_other_texts_are_no_executor() -> None:
+    with pytest.raises(FlowError, match="not 'cloud'"):
+        open_executor("cloud")

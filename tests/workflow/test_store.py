@@ -1,0 +1,364 @@
+"""The embedded store: opened, refused, shared between processes, full, damaged, handed over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omics_nb.errors import RunError, StoreError
+from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store, start, step
+from omics_nb.workflow import store as tables
+from omics_nb.workflow.events import fold, run_state
+from omics_nb.workflow.runner import state_of
+from omics_nb.workflow.sqlite import SqliteStore, choose_journal, file_system, has_safe_wal
+
+WAIT_S = 20
+
+
+def add(x: int) -> int:
+    return x + 1
+
+
+FLOW = Flow("f", [add])
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "runs.sqlite"
+    assert start(FLOW, {"x": 1}, store=path).result(WAIT_S) == 2
+    close_store(path)
+    assert path.exists()
+
+
+def test_a_file_that_is_no_database_is_refused_at_once(store: Path) -> None:
+    store.write_bytes(b"this is no database, though it is long enough to look at" * 100)
+    with pytest.raises(StoreError, match="not a database .it is no SQLite file"):
+        start(FLOW, {"x": 1}, store=store)
+
+
+def test_another_programs_database_is_refused(store: Path) -> None:
+    with sqlite3.connect(store) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+    with pytest.raises(StoreError, match="another program's database"):
+        start(FLOW, {"x": 1}, store=store)
+
+
+def test_a_newer_database_is_refused(store: Path) -> None:
+    start(FLOW, {"x": 1}, store=store).result(WAIT_S)
+    close_store(store)
+    with sqlite3.connect(store) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StoreError, match="written by a newer version .its tables are version 99"):
+        open_store(store)
+
+
+def test_a_folder_that_cannot_be_made_or_a_folder_as_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="cannot be used"):
+        start(FLOW, {"x": 1}, store=tmp_path / "file" / "runs.sqlite")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StoreError, match="unable to open"):
+        start(FLOW, {"x": 1}, store=tmp_path / "folder")
+
+
+def test_a_damaged_database_is_refused(store: Path) -> None:
+    start(FLOW, {"x": 1}, store=store).result(WAIT_S)
+    close_store(store)
+    data = bytearray(store.read_bytes())
+    data[100:4096] = b"\xff" * 3996
+    store.write_bytes(data)
+    with pytest.raises(StoreError, match="malformed|not a database"):
+        start(FLOW, {"x": 1}, store=store)
+
+
+def test_a_store_that_is_removed_while_it_is_open_says_so(store: Path) -> None:
+    gate = threading.Event()
+    start(Flow("g", [step(lambda x: gate.wait(WAIT_S), name="held")]), {"x": 1}, store=store)
+    store.unlink()
+    with pytest.raises(StoreError, match="was removed or replaced"):
+        start(FLOW, {"x": 1}, store=store)
+    gate.set()
+    close_store(store)
+    assert start(FLOW, {"x": 1}, store=store).result(WAIT_S) == 2
+
+
+def test_durability_is_one_of_two(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="'normal' or 'full'"):
+        SqliteStore(tmp_path / "s", durability="most")
+
+
+def test_migrations_keep_a_backup_and_happen_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(FLOW, {"x": 1}, store=store).result(WAIT_S)
+    close_store(store)
+    more = (
+        *tables.MIGRATIONS,
+        "ALTER TABLE run ADD COLUMN extra TEXT; CREATE INDEX run_extra ON run (extra)",
+    )
+    monkeypatch.setattr("omics_nb.workflow.sqlite.MIGRATIONS", more)
+    opened = open_store(store)
+    with opened.read() as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+        assert db.execute("SELECT count(*) FROM run WHERE extra IS NULL").fetchone()[0] == 1
+    backup = store.with_name("runs.sqlite.version1")
+    with sqlite3.connect(backup) as db2:
+        assert db2.execute("PRAGMA user_version").fetchone()[0] == 1
+    db2.close()
+    close_store(store)
+    open_store(store)
+    assert list_runs(store)[0].result() == 2
+
+
+def test_a_migration_that_fails_changes_nothing(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(store)
+    close_store(store)
+    broken = (*tables.MIGRATIONS, "ALTER TABLE run ADD COLUMN extra TEXT; NO SUCH STATEMENT")
+    monkeypatch.setattr("omics_nb.workflow.sqlite.MIGRATIONS", broken)
+    with pytest.raises(StoreError, match="syntax error"):
+        open_store(store)
+    monkeypatch.undo()
+    assert start(FLOW, {"x": 1}, store=store).result(WAIT_S) == 2
+
+
+def test_rows_of_runs_say_what_their_events_say(store: Path) -> None:
+    def bad(x: int) -> int:
+        raise ValueError("no")
+
+    runs = [start(flow, {"x": 1}, store=store) for flow in (FLOW, Flow("bad", [bad]))]
+    for run in runs:
+        with pytest.raises(Exception, match="no") if run.flow_name == "bad" else threading.Lock():  # type: ignore[attr-defined]
+            run.result(WAIT_S)
+    with open_store(store).read() as db:
+        for run in runs:
+            row = tables.run_row(db, run.id)
+            events = tables.event_rows(db, row.id)
+            assert run_state(events) == row.state == state_of(row)
+            assert {path: item.state for path, item in fold(events).items()} == {
+                path: info.state for path, info in run.steps.items()
+            }
+
+
+# --- journals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 0), True),
+    ],
+)
+def test_versions_with_the_wal_reset_bug_are_known(version: tuple[int, ...], safe: bool) -> None:
+    assert has_safe_wal(version) == safe
+
+
+def test_the_journal_is_chosen_and_said(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_store(store).journal.startswith("WAL")
+    assert file_system(store.parent) != "unknown" or not Path("/proc/self/mountinfo").exists()
+    monkeypatch.setattr("omics_nb.workflow.sqlite.file_system", lambda folder: "nfs4")
+    mode, told = choose_journal(store.parent)
+    assert mode == "DELETE"
+    assert "nfs4" in told
+
+
+def test_runs_work_with_the_journal_of_network_homes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omics_nb.workflow.sqlite.file_system", lambda folder: "nfs4")
+    assert start(FLOW, {"x": 1}, store=store).result(WAIT_S) == 2
+    with open_store(store).read() as db:
+        assert db.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+
+
+# --- other processes -------------------------------------------------------------------------------------------------
+
+CHILD = """
+import os, sys, threading
+from pathlib import Path
+from omics_nb.workflow import Flow, start, step, open_run
+import omics_nb.workflow.runner as runner
+runner.LEASE_S = float(os.environ.get("LEASE", "30"))
+store, folder = Path(sys.argv[1]), Path(sys.argv[2])
+def first(x): return x + 1
+def held(first, folder):
+    (folder / "held").touch()
+    pause = threading.Event()
+    while not (folder / "go").exists():
+        pause.wait(0.01)
+    return first * 10
+flow = Flow("f", [first, step(held, cache=False)])
+"""
+
+
+def child(store: Path, folder: Path, code: str, **environment: str) -> subprocess.Popen[str]:
+    script = folder / f"child{len(list(folder.glob('child*.py')))}.py"
+    script.write_text(CHILD + textwrap.dedent(code))
+    return subprocess.Popen(
+        [sys.executable, str(script), str(store), str(folder)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    pause = threading.Event()
+    while not path.exists():
+        assert process.poll() is None, "the other process ended too early"
+        pause.wait(0.01)
+
+
+def flow_of_child(folder: Path) -> Flow:
+    cells: dict[str, Any] = {"__name__": "__main__"}
+    source = CHILD.replace("sys.argv[1]", repr(str(folder))).replace("sys.argv[2]", repr(str(folder)))
+    exec(source.replace('runner.LEASE_S = float(os.environ.get("LEASE", "30"))', ""), cells)
+    flow: Flow = cells["flow"]
+    return flow
+
+
+START = 'run = start(flow, {"x": 1, "folder": folder}, store=store)\nprint(run.id, flush=True)\n'
+
+
+def test_a_run_whose_process_was_killed_is_taken_over_at_once(store: Path, tmp_path: Path) -> None:
+    process = child(store, tmp_path, START + "run.result()")
+    wait_for(tmp_path / "held", process)
+    run = list_runs(store)[0]
+    assert run.state == "running"
+    process.kill()
+    process.communicate()
+    assert run.state == "interrupted"
+    (tmp_path / "go").touch()
+    again = open_run(store, run.id, flow=flow_of_child(tmp_path))
+    assert again.resume().result(WAIT_S) == 20
+    assert again.steps["first"].attempt == 1
+    assert again.steps["held"].attempt == 2
+    assert [event.seq for event in again.events()] == list(range(1, len(again.events()) + 1))
+
+
+def test_a_run_that_is_at_work_elsewhere_cannot_be_taken_but_can_be_paused_and_cancelled(
+    store: Path, tmp_path: Path
+) -> None:
+    process = child(
+        store, tmp_path, START + "try: run.result()\nexcept Exception as error: print(error, flush=True)"
+    )
+    wait_for(tmp_path / "held", process)
+    run = list_runs(store)[0]
+    with pytest.raises(RunError, match="is running and cannot be resumed; it is at work"):
+        open_run(store, run.id, flow=flow_of_child(tmp_path)).resume()
+    run.cancel()
+    pause = threading.Event()
+    while run.state == "running":
+        pause.wait(0.01)
+    assert run.state == "cancelling"
+    (tmp_path / "go").touch()
+    out, _ = process.communicate(timeout=WAIT_S)
+    assert "is cancelled" in out
+    assert run.state == "cancelled"
+
+
+def test_an_owner_that_was_stopped_past_its_lease_cannot_write_any_more(store: Path, tmp_path: Path) -> None:
+    process = child(
+        store,
+        tmp_path,
+        START + "try: run.result()\nexcept Exception as error: print(error, flush=True)",
+        LEASE="1",
+    )
+    wait_for(tmp_path / "held", process)
+    run = open_run(store, list_runs(store)[0].id, flow=flow_of_child(tmp_path))
+    process.send_signal(signal.SIGSTOP)
+    pause = threading.Event()
+    while run.state == "running":
+        pause.wait(0.02)
+    assert run.state == "interrupted"
+    (tmp_path / "go").touch()
+    assert run.resume().result(WAIT_S) == 20
+    before = run.events()
+    process.send_signal(signal.SIGCONT)
+    out, _ = process.communicate(timeout=WAIT_S)
+    assert "was taken over by another process" in out
+    assert run.events() == before
+    assert [event.kind for event in before if event.step == "held"].count("done") == 1
+
+
+def test_many_processes_write_to_one_store(store: Path, tmp_path: Path) -> None:
+    code = """
+    def quick(x, i): return x + i
+    many = Flow("many", [step(quick, each={"i": "items"}, isolation="inline", cache=False)])
+    for k in range(5):
+        assert start(many, {"x": k, "items": list(range(40))}, store=store).result(60) == [k + i for i in range(40)]
+    """
+    open_store(store)
+    processes = [child(store, tmp_path, code) for _ in range(4)]
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    runs = list_runs(store)
+    assert len(runs) == 20
+    for run in runs:
+        events = run.events()
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        assert run.state == "done"
+    with open_store(store).read() as db:
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+# --- a full disk -----------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_fails_the_run_cleanly_and_work_goes_on_when_there_is_room(store: Path) -> None:
+    gate = threading.Event()
+
+    def first(x: int) -> int:
+        return x
+
+    def second(first: int) -> str:
+        gate.wait(WAIT_S)
+        return "y" * 12_000
+
+    flow = Flow("f", [first, step(second, cache=False), step(lambda second: len(second), name="third")])
+    run = start(flow, {"x": 1}, store=store)
+    while run.steps["first"].state != "done" or run.steps["second"].state != "running":
+        pass
+    opened = open_store(store)
+    with opened.write() as db:  # what a full disk does: no page more than there are
+        n_pages = db.execute("PRAGMA page_count").fetchone()[0]
+    opened._db.execute(f"PRAGMA max_page_count = {n_pages}")  # type: ignore[attr-defined]
+    gate.set()
+    with pytest.raises(StoreError, match="disk is full .make room and resume"):
+        run.result(WAIT_S)
+    assert run.state == "interrupted"
+    assert run["first"] == 1
+    opened._db.execute("PRAGMA max_page_count = 1073741823")  # type: ignore[attr-defined]
+    assert run.resume(keep_changed=True).result(WAIT_S) == 12_000
+    events = run.events()
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert run.steps["first"].attempt == 1
+
+
+def test_clocks_that_jump_do_not_stop_a_run_that_its_owner_still_drives(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    run = start(Flow("f", [step(lambda x: gate.wait(WAIT_S), name="held")]), {"x": 1}, store=store)
+    real = time.time
+    for jump in (-86_400.0, 86_400.0):
+        monkeypatch.setattr("time.time", lambda jump=jump: real() + jump)
+        assert run.state in ("running", "interrupted")
+    gate.set()
+    assert run.result(WAIT_S) is True
+    assert run.state == "done"

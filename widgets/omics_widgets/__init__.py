@@ -1,0 +1,28 @@
+"""Forms and views over ``omics_nb`` for JupyterLab and Voila; they show and ask, the library knows.
+
+::
+
+    from omics_widgets import explore
+
+    explore("tamoxifen in breast cancer, human", source="demo")
+
+``explore`` is the whole page. Its parts are widgets of their own, and take the function they call as an
+argument: ``QuestionBox``, ``HitsView``, ``StudySheet``, ``ComparisonPicker``, ``ResultView``,
+``ReportSaver``, and ``Task``, which runs what takes long and shows its state and its errors.
+Notebooks become dashboards by ``python -m omics_widgets.dashboard notebooks``.
+"""
+
+from __future__ import annotations
+
+from .comparison import ComparisonPicker as ComparisonPicker
+from .hits import HitsView as HitsView
+from .journey import Explore as Explore
+from .journey import Verbs as Verbs
+from .journey import explore as explore
+from .question import QuestionBox as QuestionBox
+from .result import ReportSaver as ReportSaver
+from .result import ResultView as ResultView
+from .study import StudySheet as StudySheet
+from .task import Cancelled as Cancelled
+from .task import Task as Task
+from .trouble import error_card as error_card

@@ -1,0 +1,189 @@
+"""Which groups to compare: what the sample sheet proposes first, everything editable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ipywidgets import HTML, Dropdown, HBox, RadioButtons, VBox
+from traitlets import Instance
+
+from omics_nb.display.markup import clean, el
+from omics_nb.display.numbers import counted
+from omics_nb.records import Contrast, Proposal, Study
+
+from .parts import block, button, marked, visible
+
+_OWN = -1
+_MOST_LEVELS = 60
+
+
+class ComparisonPicker(VBox):
+    """Asks for a platform and a ``Contrast``; calls ``compare()`` when the person asks for the comparison."""
+
+    contrast = Instance(Contrast, allow_none=True)
+    _study: Study
+
+    def __init__(self, compare: Callable[[], None]) -> None:
+        self._proposals: tuple[Proposal, ...] = ()
+        self._quiet = False
+        self.proposed = marked(RadioButtons(), "omics-field", "omics-proposals")
+        self.platform = _field("Platform", "omics-platform")
+        self.factor = _field("Compare by", "omics-factor")
+        self.tested = _field("Tested group", "omics-tested")
+        self.reference = _field("Reference group", "omics-reference")
+        self.swap = button("Swap groups", self._swap, "omics-swap", tooltip="Exchange tested and reference")
+        self.compare = button("Find genes that differ", compare, "omics-compare", primary=True)
+        self._advice = HTML()
+        self._meaning = HTML()
+        fields = [self.platform, self.factor, self.tested, self.reference, self.swap]
+        super().__init__(
+            [
+                self._advice,
+                self.proposed,
+                marked(HBox(fields), "omics-fields"),
+                self._meaning,
+                self.compare,
+            ]
+        )
+        self.proposed.observe(self._proposal_taken, "value")
+        self.platform.observe(self._platform_changed, "value")
+        self.factor.observe(self._factor_changed, "value")
+        for group in (self.tested, self.reference):
+            group.observe(self._group_changed, "value")
+
+    @property
+    def controls(self) -> list[Any]:
+        return [
+            *(self.proposed, self.platform, self.factor, self.tested, self.reference),
+            *(self.swap, self.compare),
+        ]
+
+    def show(self, study: Study, proposals: Sequence[Proposal]) -> None:
+        """The groups of a study; the first proposal is taken, or the first factor where there is none."""
+        self._study = study
+        self._proposals = tuple(proposal for proposal in proposals if proposal.platform in study.matrices)
+        self._quiet = True
+        _offer(self.platform, [(name, name) for name in study.matrices])
+        visible(self.platform, len(study.matrices) > 1)
+        options = [(proposal_text(p), index) for index, p in enumerate(self._proposals)]
+        self.proposed.options = [*options, ("My own choice of groups", _OWN)]
+        visible(self.proposed, bool(self._proposals))
+        self._advice.value = block(el("p", _advice(self._proposals), class_="omics-dim"))
+        self._quiet = False
+        self.take(0 if self._proposals else _OWN)
+
+    def take(self, index: int) -> None:
+        """Fill the fields from a proposal; -1 leaves them to the person."""
+        self._quiet = True
+        self.proposed.value = index
+        if index == _OWN:
+            self._offer_factors()
+        else:
+            proposal = self._proposals[index]
+            self.platform.value = proposal.platform
+            self._offer_factors(proposal.contrast)
+        self._quiet = False
+        self._settle()
+
+    def levels(self, factor: str) -> dict[str, int]:
+        """Level → number of samples with values on the chosen platform, in the order of the samples."""
+        samples = self._study.matrix(self.platform.value).columns
+        column = self._study.factor(factor).reindex(samples)
+        return {str(level): int(n) for level, n in column.value_counts(sort=False).items() if str(level)}
+
+    def _offer_factors(self, contrast: Contrast | None = None) -> None:
+        kept = [name for name in map(str, self._study.samples.columns) if self._can_be_compared(name)]
+        if contrast is not None and contrast.factor not in kept:
+            kept.append(contrast.factor)
+        _offer(self.factor, [(clean(name), name) for name in kept], contrast.factor if contrast else None)
+        self._offer_levels(contrast)
+
+    def _can_be_compared(self, factor: str) -> bool:
+        levels = self.levels(factor)
+        return 2 <= len(levels) <= _MOST_LEVELS and max(levels.values()) > 1
+
+    def _offer_levels(self, contrast: Contrast | None = None) -> None:
+        levels = self.levels(self.factor.value) if self.factor.value else {}
+        options = [(f"{clean(level)} ({counted(n, 'sample')})", level) for level, n in levels.items()]
+        first, second, *_ = [*levels, None, None]
+        _offer(self.reference, options, contrast.reference if contrast else first)
+        _offer(self.tested, options, contrast.tested if contrast else second)
+
+    def _proposal_taken(self, change: dict[str, Any]) -> None:
+        if not self._quiet and change["new"] is not None and change["new"] != _OWN:
+            self.take(change["new"])
+
+    def _platform_changed(self, _: Any) -> None:
+        self._changed_by_person(self._offer_factors)
+
+    def _factor_changed(self, _: Any) -> None:
+        self._changed_by_person(self._offer_levels)
+
+    def _group_changed(self, _: Any) -> None:
+        self._changed_by_person(lambda: None)
+
+    def _swap(self) -> None:
+        def swap() -> None:
+            self.tested.value, self.reference.value = self.reference.value, self.tested.value
+
+        self._changed_by_person(swap)
+
+    def _changed_by_person(self, follow: Callable[[], None]) -> None:
+        if self._quiet:
+            return
+        self._quiet = True
+        follow()
+        chosen = (self.platform.value, self._chosen())
+        same = [i for i, p in enumerate(self._proposals) if (p.platform, p.contrast) == chosen]
+        self.proposed.value = same[0] if same else _OWN
+        self._quiet = False
+        self._settle()
+
+    def _chosen(self) -> Contrast | None:
+        if self.factor.value is None or self.tested.value is None or self.reference.value is None:
+            return None
+        return Contrast(self.factor.value, self.tested.value, self.reference.value)
+
+    def _settle(self) -> None:
+        self.contrast = self._chosen()
+        usable = self.contrast is not None and self.contrast.tested != self.contrast.reference
+        self.compare.disabled = not usable
+        self._meaning.value = block(el("p", self._meant(), role="status"))
+
+    def _meant(self) -> object:
+        if self.contrast is None:
+            return "No column of the sample sheet has two groups that could be compared."
+        factor, tested, reference = self.contrast
+        if tested == reference:
+            return "Choose two different groups."
+        levels = self.levels(factor)
+        sizes = [counted(levels[name], "sample") for name in (tested, reference)]
+        return [
+            "A positive log fold change will mean: higher in ",
+            *(el("strong", tested), f" ({sizes[0]}) than in "),
+            *(el("strong", reference), f" ({sizes[1]})."),
+        ]
+
+
+def _offer(field: Dropdown, options: list[tuple[str, str]], value: str | None = None) -> None:
+    """Options of a field, and which of them is chosen: ``value``, or the first."""
+    field.options = options
+    field.value = options[0][1] if value is None and options else value
+
+
+def _field(label: str, name: str) -> Dropdown:
+    return marked(Dropdown(description=label, style={"description_width": "initial"}), "omics-field", name)
+
+
+def _advice(proposals: Sequence[Proposal]) -> str:
+    if proposals:
+        return "The sample sheet suggests these comparisons. Look at the groups before you trust one."
+    return "The sample sheet suggests no comparison by itself; choose the groups."
+
+
+def proposal_text(proposal: Proposal) -> str:
+    """A proposal in one line: groups, sizes, reason."""
+    factor, tested, reference = proposal.contrast
+    sizes = f"{proposal.n_tested} vs {proposal.n_reference} samples"
+    return clean(f"{factor}: {tested} vs {reference} ({sizes}) – {proposal.reason}")
