@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= reports
+# What the pins hold; PostgreSQL and Dask are for those who install them.
+EXTRAS := --extra notebook --extra anndata --extra excel
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all lab dashboard bench check lock wheel clean
@@ -56,9 +58,9 @@ $(BIN)/uv:
 
 lock: $(BIN)/uv  ## pin anew what pyproject.toml asks for
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --upgrade pyproject.toml --all-extras --group build --output-file requirements.lock
+		--no-header --upgrade pyproject.toml $(EXTRAS) --group build --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header pyproject.toml --all-extras --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock
+		--no-header pyproject.toml $(EXTRAS) --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:  ## remove the environment and everything that was made
 	rm -rf $(VENV) build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

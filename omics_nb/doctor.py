@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from . import settings as _settings
-from .errors import OmicsError, SettingsError
+from .errors import OmicsError, SettingsError, StoreError
 from .records import Check
 from .settings import Settings
 
@@ -35,7 +35,7 @@ def diagnose(*, network: bool = False) -> tuple[Check, ...]:
     except SettingsError as error:
         return (*checks, Check("settings", "unreadable", "fail", f"{error}. Mend or remove that file."))
     checks += [_settings_file(settings), _folder("data", settings.data), _folder("cache", settings.cache)]
-    checks += [_source(settings), _email(settings)]
+    checks += [_store(settings), _source(settings), _email(settings)]
     if network:
         checks.append(_network(settings))
     return tuple(checks)
@@ -94,6 +94,9 @@ def _settings_file(settings: Settings) -> Check:
 
 def _folder(name: str, folder: Path) -> Check:
     nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not nearest.is_dir():
+        sentence = f"{nearest} is a file; set OMICS_{name.upper()} to a folder of yours"
+        return Check(f"{name} folder", str(folder), "fail", sentence)
     if not os.access(nearest, os.W_OK):
         sentence = f"{nearest} cannot be written; set OMICS_{name.upper()} to a folder of yours"
         return Check(f"{name} folder", str(folder), "fail", sentence)
@@ -102,6 +105,19 @@ def _folder(name: str, folder: Path) -> Check:
     if free < _FREE_BYTES_WANTED:
         return Check(f"{name} folder", str(folder), "warn", f"{sentence}; large studies need more than 2 GiB")
     return Check(f"{name} folder", str(folder), "ok", sentence)
+
+
+def _store(settings: Settings) -> Check:
+    from .workflow import open_store
+
+    if not settings.store.exists():
+        return Check("run store", str(settings.store), "ok", "no runs yet")
+    try:
+        journal = open_store(settings.store).journal
+    except StoreError as error:
+        mend = "move that file away, or set OMICS_DATA to another folder; the next run makes a new store"
+        return Check("run store", str(settings.store), "fail", f"{error}; {mend}")
+    return Check("run store", str(settings.store), "ok", f"{settings.store}, {journal}")
 
 
 def _source(settings: Settings) -> Check:

@@ -14,28 +14,33 @@ store that the settings name, so that a run can be listed, looked into and resum
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import agents, records, reporting
+from . import records, reporting
 from . import settings as _settings
-from .agents.analysis import best_proposal
+from .agents.analysis import best_proposal, differential_expression
 from .agents.analysis import quality as judge
 from .agents.data import fetch
 from .agents.query import understand
 from .agents.report import report as write_report
 from .agents.search import search
+from .analysis.de import Method
 from .analysis.design import check_contrast
 from .analysis.groups import with_groups
 from .errors import (
+    AnalysisError,
     DataError,
     DesignError,
     FlowError,
     NotFoundError,
-    OmicsError,
     PrivateRecordError,
     QuestionError,
+    RunNotFoundError,
 )
+from .index import ONE_WORD
 from .records import Contrast, DEResult, Hits, Quality, Query, Study
 from .reporting import Report
 from .workflow import Flow, Run, list_runs, open_run, register, step
@@ -61,10 +66,15 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a look into one study found; ``problem`` is the error that a person would have met, or empty."""
+    """What a look into one study found; ``problem`` is the error that a person would have met, or empty.
+
+    ``score`` is that of the worst of its matrices.
+    """
 
     accession: str
+    source: str
     problem: str
+    synthetic: bool = False
     n_samples: int = 0
     matrices: tuple[str, ...] = ()
     value_kind: str = ""
@@ -91,6 +101,9 @@ def best_study(
     """
     passed_over: list[str] = []
     for hit in hits[:_HITS_LOOKED_INTO]:
+        if hit.reasons and hit.reasons[0].startswith(ONE_WORD):
+            passed_over.append(f"{hit.accession}: {hit.reasons[0]}")
+            continue
         try:
             chosen = _choose(fetch(hit), contrast, platform, query)
         except (DataError, DesignError, NotFoundError, PrivateRecordError) as error:
@@ -116,7 +129,9 @@ def _choose(
         given = check_contrast(study.accession, with_groups(study.samples), Contrast(*contrast))
         return Chosen(study, study.choose_platform(platform), given, "The comparison was given.")
     best = best_proposal(study, platform, query)
-    return Chosen(study, best.platform, best.contrast, best.reason)
+    others = [name for name in study.matrices if name != best.platform]
+    left = f". {', '.join(others)} of this study also holds values and was not analysed" if others else ""
+    return Chosen(study, best.platform, best.contrast, best.reason + left)
 
 
 def quality(chosen: Chosen) -> Quality:
@@ -124,17 +139,11 @@ def quality(chosen: Chosen) -> Quality:
     return judge(chosen.study, platform=chosen.platform, factor=chosen.contrast.factor)
 
 
-def result(chosen: Chosen, design: str | None = None, method: str = "auto") -> DEResult:
+def result(chosen: Chosen, design: str | None = None, method: Method = "auto") -> DEResult:
     """Differential expression of the chosen comparison."""
-    found: DEResult = agents.invoke(
-        "analysis",
-        study=chosen.study,
-        contrast=chosen.contrast,
-        design=design,
-        platform=chosen.platform,
-        method=method,
+    return differential_expression(
+        chosen.study, contrast=chosen.contrast, design=design, platform=chosen.platform, method=method
     )
-    return found
 
 
 def report(
@@ -161,14 +170,22 @@ def report(
 
 
 def validation(accession: str, source: str) -> Validation:
-    """A look into one study; an error of our tree is what a validation is there to find, so it becomes the row."""
+    """A look into one study. What is wrong with it becomes its row; a source that does not answer fails the run."""
     try:
         study = fetch(accession, source=source)
-        score = judge(study, platform=next(iter(study.matrices))).score if study.matrices else None
-    except OmicsError as error:
-        return Validation(accession, f"{type(error).__name__}: {error}")
+        scores = [judge(study, platform=platform).score for platform in study.matrices]
+    except (DataError, NotFoundError, PrivateRecordError, AnalysisError) as error:
+        return Validation(accession, source, f"{type(error).__name__}: {error}")
     return Validation(
-        study.accession, "", study.n_samples, tuple(study.matrices), study.value_kind, score, study.notes
+        study.accession,
+        study.source,
+        "",
+        study.synthetic,
+        study.n_samples,
+        tuple(study.matrices),
+        study.value_kind,
+        min(scores, default=None),
+        study.notes,
     )
 
 
@@ -186,11 +203,14 @@ def table(validations: Sequence[Validation]) -> pd.DataFrame:
             "quality": row.score,
             "problem": row.problem,
             "notes": "; ".join(row.notes),
+            "source": row.source,
+            "synthetic": row.synthetic,
         }
         for row in validations
     ]
     return pd.DataFrame(
-        rows, columns="accession readable n_samples matrices value_kind quality problem notes".split()
+        rows,
+        columns="accession readable n_samples matrices value_kind quality problem notes source synthetic".split(),
     )
 
 
@@ -217,6 +237,7 @@ DATA_VALIDATION = Flow(
     [step(validation, name="validations", each={"accession": "accessions"}, limit=4, cache=False), table],
 )
 
+REPORT_FLOWS = (FULL_ANALYSIS.name, QUICK_REPORT.name)
 _FLOWS = {flow.name: flow for flow in (FULL_ANALYSIS, SIMPLE_SEARCH, QUICK_REPORT, DATA_VALIDATION)}
 
 register(
@@ -255,10 +276,16 @@ def start(
         raise FlowError(f"no flow {flow!r}; have {', '.join(_FLOWS)}", flow=flow)
     settings = _settings.load()
     if "source" in chosen.inputs:
-        inputs["source"] = source or settings.source
+        inputs["source"] = _from_anywhere(source or settings.source)
     elif source is not None:
         raise FlowError(f"flow {chosen.name!r} takes no source", flow=chosen.name)
     return _start(chosen, inputs, store=settings.store, name=name, key=key, tags=tuple(tags))
+
+
+def _from_anywhere(source: str) -> str:
+    """A mirror with its whole path, so that the run can be resumed from another working directory."""
+    name, _, folder = source.partition(":")
+    return f"{name}:{Path(folder).expanduser().resolve()}" if name == "mirror" and folder else source
 
 
 def start_report(
@@ -269,12 +296,24 @@ def start_report(
     contrast: Sequence[str] | None = None,
     platform: str | None = None,
     design: str | None = None,
+    method: str | None = None,
+    run_id: str | None = None,
 ) -> Run:
     """The run behind a report: of the study that is named, or of the best one for the question.
 
-    With both, the question is told in the report. QuestionError with neither.
+    With both, the question is told in the report. A run ``run_id`` that the store here has is taken as it is, so that
+    an executed report is shown again and not made again; elsewhere the same inputs start a run. QuestionError with
+    neither question nor study.
     """
-    given = {"contrast": list(contrast) if contrast else None, "platform": platform, "design": design}
+    if run_id:
+        with suppress(RunNotFoundError):
+            return get_run(run_id)
+    given = {
+        "contrast": list(contrast) if contrast else None,
+        "platform": platform,
+        "design": design,
+        "method": method,
+    }
     inputs: dict[str, Any] = {name: value for name, value in given.items() if value}
     if study:
         if question:
@@ -283,6 +322,13 @@ def start_report(
     if not question:
         raise QuestionError("there is nothing to report on; give a question, or the accession of a study")
     return start("full_analysis", question=question, source=source, **inputs)
+
+
+def report_inputs(run: Run) -> dict[str, Any]:
+    """What ``start_report`` was asked for, by its own names, read off a run that it started."""
+    given = {**run.inputs, "study": run.inputs.get("accession")}
+    names = ("question", "study", "source", "contrast", "platform", "design", "method")
+    return {name: given[name] for name in names if given.get(name) is not None}
 
 
 def get_run(run_id: str) -> Run:

@@ -37,6 +37,8 @@ _NARROWER = 0.7
 _FITNESS = 1.15  # of a study whose text names groups to compare
 _SUPERSERIES = 0.7
 _MAX_LISTED = 6
+#: How the reason begins of a hit that has one plain word of the question and nothing else of it.
+ONE_WORD = "only the word "
 _GROUPS = re.compile(
     r"\b(controls?|healthy|normal|versus|vs|compared|wild.?type|untreated|vehicle|unaffected|patients?)\b",
     re.IGNORECASE,
@@ -138,21 +140,26 @@ def search_headers(
     """The studies that answer a query, best first; equal scores in the order of their accessions.
 
     A study passes every condition (organism, type, dates, samples, platform, what is excluded) and names at least
-    half of what the question names. ``notes`` say what each condition removed, and for an empty result what would
-    be found without it. The index of the last few sequences of headers is kept, so pass the same one again.
+    half of what the question names. A study that has one plain word of several things asked, and nothing else, may
+    be about anything: it comes last, with a reason that begins with ``ONE_WORD``. ``notes`` say what each condition
+    removed, and for an empty result what would be found without it. The index of the last few sequences of headers
+    is kept, so pass the same one again.
     """
     index = _index_of(headers)
     matches = [_Match(term, _weight(term), _matched(index, term)) for term in _content(query)]
     named = _naming_enough(index, query, matches)
     kept, notes = _apply(index, _conditions(index, query), named)
     scores = _scores(index, matches, kept)
+    alone = {} if query.accessions else _one_word(matches, kept)
     _weigh_fitness(index, scores)
+    _put_last(scores, alone)
+    _put_after_parts(index, scores)
     order = sorted(scores, key=lambda study: (-scores[study], _by_number(index.headers[study].accession)))
     hits = tuple(
         _hit(
             index.headers[study],
             scores[study],
-            _reasons(index, query, matches, study, scores),
+            (*alone.get(study, ()), *_reasons(index, query, matches, study, scores)),
             source,
             synthetic,
         )
@@ -162,7 +169,7 @@ def search_headers(
         notes.append(f"{len(hits)} of {len(order)} matching studies are shown.")
     if not order:
         notes.extend(_why_nothing(index, query, matches, named))
-    return Hits(query=query, hits=hits, source=source, total=len(order), notes=tuple(notes))
+    return Hits(query, hits, source, total=len(order), notes=tuple(notes), synthetic=synthetic)
 
 
 class _Match(NamedTuple):
@@ -178,17 +185,18 @@ class _Condition(NamedTuple):
     holds: Callable[[int], bool]
 
 
-_kept: list[tuple[Sequence[StudyHeader], Index]] = []
+_kept: tuple[tuple[Sequence[StudyHeader], Index], ...] = ()
 
 
 def _index_of(headers: Sequence[StudyHeader]) -> Index:
+    # Assigned, not changed in place: a run would take a list that grew for a change of the code that reads it.
+    global _kept
     for known, index in _kept:
         same = known is headers and len(index.headers) == len(headers)
         if same and all(ours is theirs for ours, theirs in zip(index.headers, headers, strict=True)):
             return index
     index = build(headers)
-    _kept.insert(0, (headers, index))
-    del _kept[4:]
+    _kept = ((headers, index), *_kept[:3])
     return index
 
 
@@ -236,15 +244,34 @@ def _naming_enough(index: Index, query: Query, matches: Sequence[_Match]) -> lis
     if query.accessions:
         wanted = set(query.accessions)
         return [i for i, header in enumerate(index.headers) if header.accession in wanted]
-    asked: dict[object, set[int]] = {}
-    for number, match in enumerate(matches):
-        if match.term.kind != "assay":
-            asked.setdefault(match.term.group or f"term {number}", set()).update(match.found)
+    asked = [set().union(*(match.found for match in group)) for group in _things(matches)]
     if not asked:
         return list(range(len(index.headers)))
-    counts = Counter(study for studies in asked.values() for study in studies)
+    counts = Counter(study for studies in asked for study in studies)
     enough = max(math.ceil(len(asked) / 2), 1)
     return sorted(study for study, count in counts.items() if count >= enough)
+
+
+def _things(matches: Sequence[_Match]) -> list[list[_Match]]:
+    """What the question names, alternatives together; assays are conditions."""
+    things: dict[object, list[_Match]] = {}
+    for number, match in enumerate(matches):
+        if match.term.kind != "assay":
+            things.setdefault(match.term.group or f"term {number}", []).append(match)
+    return list(things.values())
+
+
+def _one_word(matches: Sequence[_Match], studies: Sequence[int]) -> dict[int, tuple[str]]:
+    """Study → the reason, where of several things asked it has a single one, which is a plain word."""
+    things = _things(matches)
+    if len(things) < 2:
+        return {}
+    alone = {}
+    for study in studies:
+        found = [match.term for group in things for match in group if study in match.found]
+        if len(found) == 1 and found[0].kind == "word":
+            alone[study] = (f"{ONE_WORD}{found[0].text!r} of the question matches",)
+    return alone
 
 
 def _conditions(index: Index, query: Query) -> list[_Condition]:
@@ -290,7 +317,11 @@ def _add_dates(query: Query, add: Callable[[str, Callable[[StudyHeader], bool]],
 
 
 def _excluded(index: Index, term: Term) -> set[int]:
-    """Studies that a negated term removes. An organism or assay is removed where the study is of nothing else."""
+    """Studies that a negated term removes.
+
+    An organism: every study of it, also one that has others beside it ("not mouse" removes a study of human and
+    mouse). Anything else: every study that names it; an assay that is a type of GEO's, also those of that type.
+    """
     if term.kind == "organism":
         names = {name.casefold() for name in term.names}
         return {i for i, h in enumerate(index.headers) if {name.casefold() for name in h.organisms} & names}
@@ -351,9 +382,23 @@ def _rarity(index: Index, n_found: int) -> float:
 
 
 def _weigh_fitness(index: Index, scores: dict[int, float]) -> None:
-    """Relevance times fitness: groups to compare raise a study; a superseries comes after its parts."""
+    """Relevance times fitness: groups to compare raise a study."""
     for study in scores:
         scores[study] *= index.fitness[study]
+
+
+def _put_last(scores: dict[int, float], last: Iterable[int]) -> None:
+    """Scale the scores of ``last`` until all are below the others', their order among themselves kept."""
+    last = set(last)
+    highest = max((scores[study] for study in last), default=0.0)
+    lowest = min((score for study, score in scores.items() if study not in last), default=math.inf)
+    if highest >= lowest:
+        for study in last:
+            scores[study] *= 0.999 * lowest / highest
+
+
+def _put_after_parts(index: Index, scores: dict[int, float]) -> None:
+    """A superseries comes after its parts."""
     by_accession = {index.headers[study].accession: study for study in scores}
     for study in list(scores):
         parts = [by_accession[name] for name in parts_of(index.headers[study]) if name in by_accession]

@@ -132,6 +132,11 @@ class Query:
         return "\n".join(self.explanation)
 
 
+def _origin(value: Hit | Hits | Study | Quality | DEResult) -> str:
+    """Where a value came from, for its one line of text."""
+    return f"source {value.source}" + (", synthetic" if value.synthetic else "")
+
+
 def _as_tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
@@ -154,7 +159,7 @@ class Hit:
     synthetic: bool = False
 
     def __str__(self) -> str:
-        return f"{self.accession}  {self.title} ({self.n_samples} samples)"
+        return f"{self.accession}  {self.title} ({self.n_samples} samples, {_origin(self)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,8 @@ class Hits(Sequence[Hit]):
     """What a search found, best first, and how it read the question.
 
     ``total`` counts all matches, of which ``hits`` are the first. ``notes`` explain: dropped phrases, an empty
-    result, limits. ``backend_query`` is what was sent to the source, where that is text of its own.
+    result, limits. ``backend_query`` is what was sent to the source, where that is text of its own. ``synthetic``
+    is of the source, so that a search that found nothing tells it too.
     """
 
     query: Query
@@ -171,6 +177,7 @@ class Hits(Sequence[Hit]):
     total: int
     notes: tuple[str, ...] = ()
     backend_query: str | None = None
+    synthetic: bool = False
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -217,7 +224,7 @@ class Hits(Sequence[Hit]):
         return pd.DataFrame(rows, columns=columns.split())
 
     def __repr__(self) -> str:
-        return f"Hits({len(self)} of {self.total} for {self.query.text!r}, {self.source})"
+        return f"Hits({len(self)} of {self.total} for {self.query.text!r}, {_origin(self)})"
 
     def _repr_html_(self) -> str:
         return display.hits_html(self)
@@ -308,15 +315,14 @@ class Study:
         """``platform`` if it has a matrix, or the only one that has; NoMatrixError otherwise."""
         have = ", ".join(self.matrices) or "none"
         if not self.matrices:
+            why = [f"{note.rstrip('.')}." for note in self.notes] or ["Its files hold none."]
             raise NoMatrixError(
-                f"{self.accession} has no matrix of values. "
-                + (" ".join(self.notes) or "Its files hold none."),
-                accession=self.accession,
+                f"{self.accession} has no matrix of values. {' '.join(why)}", accession=self.accession
             )
         if platform is None and len(self.matrices) > 1:
             raise NoMatrixError(
                 f"{self.accession} has one matrix for each of {have}; "
-                f"say which: platform={next(iter(self.matrices))!r}",
+                f"say which platform, for example {next(iter(self.matrices))}",
                 accession=self.accession,
             )
         if platform is not None and platform not in self.matrices:
@@ -338,23 +344,30 @@ class Study:
     def with_factor(self, name: str, levels: Mapping[str, str] | Sequence[str]) -> Study:
         """A copy whose samples have one more column: levels by sample, or in the order of the samples.
 
-        Samples that a mapping leaves out get an empty level, and analyses leave them out. DataError if a sequence
-        has another length than the samples, or a mapping names samples that are not there.
+        A mapping or a pandas Series is taken by its keys, whatever their order; samples that it leaves out, and None
+        or NaN anywhere, become an empty level, and analyses leave such samples out. DataError if a sequence has
+        another length than the samples, a mapping names samples that are not there, or the column is in the files.
         """
+        if name in self.samples.columns and name not in self.added:
+            raise DataError(
+                f"{self.accession} has a column {name!r} in its own sample sheet; choose another name"
+            )
         samples = self.samples.copy()
+        if hasattr(levels, "to_dict"):
+            levels = levels.to_dict()
         if isinstance(levels, Mapping):
             unknown = sorted(set(levels) - set(samples.index))
             if unknown:
                 raise DataError(
                     f"{self.accession} has no samples {unknown[:5]}; it has {list(samples.index[:5])} …"
                 )
-            samples[name] = [str(levels.get(sample, "")) for sample in samples.index]
+            samples[name] = [_level(levels.get(sample)) for sample in samples.index]
         else:
             if len(levels) != len(samples):
                 raise DataError(
                     f"{len(levels)} levels of {name!r} for the {len(samples)} samples of {self.accession}"
                 )
-            samples[name] = [str(level) for level in levels]
+            samples[name] = [_level(level) for level in levels]
         return replace(self, samples=samples, added=(*(old for old in self.added if old != name), name))
 
     def to_anndata(self, platform: str | None = None) -> anndata.AnnData:
@@ -390,10 +403,16 @@ class Study:
         )
 
     def __repr__(self) -> str:
-        return f"Study({self.accession}, {self.n_samples} samples, matrices: {', '.join(self.matrices) or 'none'})"
+        matrices = ", ".join(self.matrices) or "none"
+        return f"Study({self.accession}, {self.n_samples} samples, matrices: {matrices}, {_origin(self)})"
 
     def _repr_html_(self) -> str:
         return display.study_html(self)
+
+
+def _level(value: object) -> str:
+    """A level as text; empty for None and NaN, the one value that differs from itself."""
+    return "" if value is None or value != value else str(value).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +451,8 @@ class Quality:
 
     def __repr__(self) -> str:
         return (
-            f"Quality({self.accession}, {self.platform}, score {self.score:.2f}, {len(self.checks)} checks)"
+            f"Quality({self.accession}, {self.platform}, score {self.score:.2f}, {len(self.checks)} checks, "
+            f"{_origin(self)})"
         )
 
     def _repr_html_(self) -> str:
@@ -489,6 +509,11 @@ class DEResult:
     versions: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, bool | str] = field(default_factory=dict)
 
+    @property
+    def n_tested(self) -> int:
+        """How many features have a P value."""
+        return int(self.table["P.Value"].notna().sum())
+
     def significant(self, adj_p: float = 0.05, min_abs_logfc: float = 0.0) -> pd.DataFrame:
         """Rows with adj.P.Val ≤ ``adj_p`` and |logFC| ≥ ``min_abs_logfc``, smallest P first."""
         table = self.table
@@ -500,7 +525,10 @@ class DEResult:
         return self.table.sort_values("P.Value", kind="stable").head(n)
 
     def __repr__(self) -> str:
-        return f"DEResult({self.accession}, {self.contrast}, {self.method}, {len(self.table)} features)"
+        return (
+            f"DEResult({self.accession}, {self.contrast}, {self.method}, {len(self.table)} features, "
+            f"{_origin(self)})"
+        )
 
     def _repr_html_(self) -> str:
         return display.result_html(self)

@@ -108,6 +108,7 @@ def _hits(say: Callable[[str], str], query: Query, source: str, synthetic: bool)
         total=14,
         notes=(say("The word 'resistance' was dropped."),),
         backend_query=say("x"),
+        synthetic=synthetic,
     )
 
 

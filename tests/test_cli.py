@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -52,23 +53,107 @@ def test_a_search_without_hits_explains_itself_and_says_so_by_its_code() -> None
     assert done.output.strip()
 
 
-def test_fetch_writes_its_tables(tmp_path: Path, accession: str) -> None:
+def test_fetch_writes_its_tables_and_marks_them_as_synthetic(tmp_path: Path, accession: str) -> None:
     found = _json("fetch", accession, "--out", tmp_path / "study", "--h5ad")
-    assert found["files"][0]["sha256"]
-    written = {Path(path).suffix for path in found["written"]}
-    assert written == {".csv", ".h5ad"}
-    assert not list((tmp_path / "study").glob(".*partial"))
+    written = [Path(path).name for path in found["written"]]
+    assert {Path(name).suffix for name in written} == {".csv", ".h5ad", ".json"}
+    assert all("_synthetic" in name for name in written)
+    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == sorted(written)
+    told = json.loads((tmp_path / "study" / f"{accession}_synthetic_study.json").read_text(encoding="utf-8"))
+    assert (told["source"], told["synthetic"]) == ("demo", True)
+    assert told["files"][0]["sha256"]
+
+
+def test_a_platform_that_would_leave_the_folder_is_refused(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    import omics_nb as omics
+    from omics_nb.cli.studies import _write_study
+
+    study = omics.fetch("GSE9000003", source="demo")
+    (matrix,) = study.matrices.values()
+    with pytest.raises(errors.FormatError, match=r"\.\./\.\./x"):
+        _write_study(replace(study, matrices={"../../x": matrix}), tmp_path / "out", h5ad=False)
+    assert not list(tmp_path.rglob("x_*"))
 
 
 def test_quality_and_de_agree_between_text_and_json(tmp_path: Path, accession: str) -> None:
     assert _json("quality", accession)["accession"] == accession
     found = _json("de", accession, "--out", tmp_path / "table.csv", "--top", 3)
     assert len(found["top"]) == 3
-    header = (tmp_path / "table.csv").read_text(encoding="utf-8").partition("\n")[0]
-    assert header.split(",")[1:] == ["symbol", "logFC", "AveExpr", "t", "P.Value", "adj.P.Val", "B"]
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()))
+    assert {"symbol", "logFC", "AveExpr", "t", "P.Value", "adj.P.Val", "B", "synthetic"} <= set(rows[0])
+    assert {row["source"] for row in rows} == {"demo"}
+    smallest = min(rows, key=lambda row: float(row["P.Value"]))
+    assert float(smallest["P.Value"]) == found["top"][0]["P.Value"]
     text = _run("de", accession, "--top", 3)
     assert text.exit_code == 0
     assert found["contrast"]["tested"] in text.output
+
+
+def test_a_table_is_named_for_what_it_is(tmp_path: Path, accession: str) -> None:
+    done = _run("de", accession, "--out", tmp_path / "table.csv.gz")
+    assert done.exit_code == 2
+    assert "should end in .csv" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def _mirror(folder: Path) -> tuple[Path, bytes]:
+    """A mirror with one study of the demo archive, and that study's whole matrix."""
+    import omics_nb as omics
+
+    (record, *_) = omics.fetch("GSE9000003", source="demo").files
+    target = folder / "geo/series/GSE9000nnn/GSE9000003/matrix" / record.name
+    target.parent.mkdir(parents=True)
+    whole = Path(record.location).read_bytes()
+    target.write_bytes(whole)
+    return target, whole
+
+
+def test_a_failed_report_is_mended_resumed_and_written(tmp_path: Path) -> None:
+    target, whole = _mirror(tmp_path)
+    target.write_bytes(whole[: len(whole) // 2])
+    words = (
+        "report",
+        "vemurafenib melanoma",
+        "--source",
+        f"mirror:{tmp_path / 'geo'}",
+        "--out",
+        tmp_path / "out",
+    )
+    failed = _run(*words)
+    assert failed.exit_code in (4, 6), failed.output
+    (run,) = [row for row in json.loads(_run("runs", "--json").stdout) if row["state"] == "failed"][:1]
+    shown = _json("runs", "show", run["id"])
+    assert [step["name"] for step in shown["steps"] if step["state"] == "failed"]
+
+    target.write_bytes(whole)
+    resumed = _run("runs", "resume", run["id"])
+    assert resumed.exit_code == 0, resumed.output
+    assert f"report --run {run['id']}" in resumed.output
+    before = {step["name"]: step["attempt"] for step in _json("runs", "show", run["id"])["steps"]}
+    assert before["query"] == 1
+    made = _json("report", "--run", run["id"], "--out", tmp_path / "out")
+    assert Path(made["html"]).stat().st_size > 0
+    assert {step["name"]: step["attempt"] for step in _json("runs", "show", run["id"])["steps"]} == before
+    assert f"{run['id']}  full_analysis  done  100 %" in _run("runs", "show", run["id"]).output
+
+
+def test_an_executed_report_says_what_was_asked_and_can_be_run_again(tmp_path: Path) -> None:
+    made = _json("report", "--study", "GSE9000003", "--source", "demo", "--out", tmp_path)
+    notebook = json.loads(Path(made["notebook"]).read_text(encoding="utf-8"))
+    (cell,) = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ())]
+    text = "".join(cell["source"])
+    assert "study = 'GSE9000003'" in text
+    assert "source = 'demo'" in text
+    assert not [
+        cell for cell in notebook["cells"] if "injected-parameters" in cell["metadata"].get("tags", ())
+    ]
+
+
+def test_runs_are_asked_for_by_states_that_there_are() -> None:
+    assert _run("runs", "--state", "nonsense").exit_code == 2
+    assert "No runs in state cancelling" in _run("runs", "--state", "cancelling").output
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,29 @@ def test_an_empty_result_explains_itself() -> None:
     ]
 
 
+def test_an_empty_result_of_a_synthetic_source_wears_the_badge() -> None:
+    import omics_nb as omics
+
+    empty = omics.search("xyzzyplugh", source="demo")
+    assert len(empty) == 0
+    assert "synthetic data" in Page(display.hits_html(empty)).text
+    assert "[synthetic] source: demo" in display.hits_text(empty)
+    assert repr(empty).endswith("source demo, synthetic)")
+
+
+def test_hits_that_are_synthetic_mark_a_search_that_does_not_say_so() -> None:
+    hits = replace(values(synthetic=True).hits, synthetic=False)
+    assert "synthetic data" in Page(display.hits_html(hits)).text
+    assert "[synthetic] source: demo" in display.hits_text(hits)
+
+
+def test_the_features_with_a_p_value_are_counted_as_tested() -> None:
+    result = values().result
+    table = result.table.copy()
+    table.loc[table.index[:9], ["P.Value", "adj.P.Val"]] = float("nan")
+    assert "Features tested51 of 60" in Page(display.result_html(replace(result, table=table))).text
+
+
 def test_reasons_of_a_hit_are_shown_in_both_forms() -> None:
     hits = values().hits
     assert "title has “melanoma”; organism is Homo sapiens" in Page(display.hits_html(hits)).text
@@ -276,9 +299,22 @@ def test_the_repr_of_every_value_is_one_line_without_the_data() -> None:
     of = values()
     assert repr(of.query) == "Query('vemurafenib in melanoma, human, at least 6 samples', 3 terms)"
     assert repr(of.hits).startswith("Hits(2 of 14 for 'vemurafenib in melanoma")
-    assert repr(of.quality) == "Quality(GSE42872, GPL6244, score 0.72, 4 checks)"
+    assert repr(of.study) == "Study(GSE42872, 6 samples, matrices: GPL6244, source demo, synthetic)"
+    assert str(of.study) == repr(of.study)
+    assert repr(of.quality) == ("Quality(GSE42872, GPL6244, score 0.72, 4 checks, source demo, synthetic)")
+    assert repr(of.result) == (
+        "DEResult(GSE42872, agent: vemurafenib vs vehicle, limma, 60 features, source demo, synthetic)"
+    )
+    assert str(of.result) == repr(of.result)
+    assert str(of.hits[0]).endswith("by vemurafenib (8 samples, source demo, synthetic)")
     assert repr(of.figure) == "Figure('volcano', '3 genes are higher in treated samples.')"
     assert str(of.figure) == of.figure.text
+
+
+def test_real_data_names_its_source_and_is_not_called_synthetic() -> None:
+    of = values(source="mirror:/data/geo", synthetic=False)
+    for shown in (repr(of.hits), repr(of.study), repr(of.quality), repr(of.result), str(of.hits[0])):
+        assert shown.endswith("source mirror:/data/geo)")
 
 
 def test_nothing_that_was_read_is_left_out_of_the_explanation() -> None:

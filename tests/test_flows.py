@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import omics_nb as omics
-from omics_nb.errors import FlowError, NotFoundError, RunFailedError, RunNotFoundError
+from omics_nb.errors import FlowError, RunFailedError, RunNotFoundError
 from omics_nb.reporting import Report
 
 QUESTION = "vemurafenib in melanoma, human, at least 6 samples"
@@ -59,15 +57,31 @@ def test_data_validation_gives_a_row_for_each_study_whatever_is_wrong_with_it() 
     assert list(table["accession"]) == [accession, "GSE9999999"]
     assert list(table["readable"]) == [True, False]
     assert "NotFoundError" in table["problem"][1]
+    assert list(table["source"]) == ["demo", "demo"]
+    assert list(table["synthetic"]) == [True, False]
 
 
-def test_a_run_that_failed_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_run_is_listed_as_such() -> None:
     run = omics.start("quick_report", accession="GSE9999999", source="demo")
-    with pytest.raises((RunFailedError, NotFoundError), match="GSE9999999"):
+    with pytest.raises(RunFailedError, match="GSE9999999"):
         run.result(timeout=60)
     assert omics.get_run(run.id).state == "failed"
-    listed = omics.runs(state="failed")
-    assert run.id in set(listed["id"])
+    assert run.id in set(omics.runs(state="failed")["id"])
+
+
+def test_a_source_that_cannot_be_opened_fails_a_validation_and_is_no_finding() -> None:
+    run = omics.start("data_validation", accessions=["GSE1"], source="nowhere")
+    with pytest.raises(RunFailedError, match="no source 'nowhere'"):
+        run.result(timeout=60)
+
+
+def test_a_question_takes_whole_words_of_a_comparison() -> None:
+    study = omics.fetch("GSE9000003", source="demo")
+    best = omics.propose_contrasts(study)[0]
+    assert (
+        omics.start_report("melanoma", study="GSE9000003", source="demo").result(timeout=60).result.contrast
+        == best.contrast
+    )
 
 
 def test_runs_are_listed_newest_first() -> None:
@@ -91,3 +105,9 @@ def test_unknown_flows_and_inputs_are_named() -> None:
         omics.start("simple_search", questoin="lupus")
     with pytest.raises(RunNotFoundError, match="nothing"):
         omics.get_run("nothing")
+
+
+def test_a_study_that_shares_one_word_with_the_question_is_not_analysed() -> None:
+    run = omics.start("full_analysis", question="does the sky fall", source="demo")
+    with pytest.raises(RunFailedError, match="only the word 'fall'"):
+        run.result(timeout=60)

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omics_nb.index import build, search_headers, stem, words
+from omics_nb.index import ONE_WORD, build, search_headers, stem, words
 from omics_nb.records import Hits, StudyHeader
 from omics_nb.terms import understand
 
@@ -116,6 +116,41 @@ def test_each_condition_says_what_it_removed(question: str, condition: str, remo
         hits.notes
     )
     assert not {hit.accession for hit in hits} & set(removed.split(", "))
+
+
+AGEING = header("GSE7", "Falls and muscle in ageing: patients who fall versus controls", "Fall. " * 20)
+LEANING = header("GSE8", "Liver biopsies", "Weight may fall.")
+
+
+def test_one_plain_word_of_several_is_said_and_comes_last() -> None:
+    (hit,) = search("does the sky fall", [*STUDIES, AGEING])
+    assert hit.accession == "GSE7"
+    assert hit.reasons[0] == "only the word 'fall' of the question matches"
+    # "liver" stands in nearly all of these and "fall" in few, so that by rarity alone GSE7 would come first.
+    livers = [header(f"GSE{number}", "Biopsies", "Of the liver.") for number in range(20, 60)]
+    hits = search("liver fall", [AGEING, LEANING, *livers], limit=100)
+    assert (hits[0].accession, hits[-1].accession) == ("GSE8", "GSE7")
+    assert [hit.accession for hit in hits if hit.reasons[0].startswith(ONE_WORD)] == ["GSE7"]
+    assert sorted((hit.score for hit in hits), reverse=True) == [hit.score for hit in hits]
+
+
+def test_one_word_that_is_all_that_was_asked_is_enough() -> None:
+    (hit,) = search("fall", [*STUDIES, AGEING])
+    assert not any(reason.startswith(ONE_WORD) for reason in hit.reasons)
+    for hit in search("tamoxifen in breast cancer"):
+        assert not any(reason.startswith(ONE_WORD) for reason in hit.reasons)
+
+
+def test_a_superseries_comes_after_parts_that_have_only_one_word() -> None:
+    whole = header("GSE9", "Liver and falls", "Fall.", relations=("SuperSeries of: GSE7",))
+    assert found("liver fall", [AGEING, whole, STUDIES[3]]) == ["GSE4", "GSE7", "GSE9"]
+
+
+def test_an_organism_that_is_not_wanted_removes_studies_that_have_others_too() -> None:
+    both = header("GSE7", "Breast cancer grafts", organisms=("Homo sapiens", "Mus musculus"))
+    hits = search("breast cancer, not mouse", [*STUDIES, both])
+    assert not {"GSE3", "GSE7"} & {hit.accession for hit in hits}
+    assert any('"not Mus musculus" removed 2: GSE3, GSE7.' in note for note in hits.notes)
 
 
 def test_a_superseries_comes_after_its_parts() -> None:

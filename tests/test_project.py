@@ -14,6 +14,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PINNED_EXTRAS = ("notebook", "anndata", "excel")
 FLOORS = {
     "jupyter-server": "2.21",
     "tornado": "6.5.9",
@@ -56,7 +57,7 @@ def _declared() -> dict[str, Requirement]:
     project = PYPROJECT["project"]
     texts = [
         *project["dependencies"],
-        *(t for extra in project["optional-dependencies"].values() for t in extra),
+        *(text for name in PINNED_EXTRAS for text in project["optional-dependencies"][name]),
     ]
     return {Requirement(text).name.replace("_", "-"): Requirement(text) for text in texts}
 

@@ -96,7 +96,7 @@ def test_gse781_keeps_two_platforms_apart(mirror: str) -> None:
         "GPL96": (22283, 17),
         "GPL97": (22645, 17),
     }
-    with pytest.raises(NoMatrixError, match="say which: platform='GPL96'"):
+    with pytest.raises(NoMatrixError, match="say which platform, for example GPL96"):
         omics.quality(study)
     # Three normal samples have "Carcinoma" in their title; the source names tell them apart.
     normal = study.samples["source_name"].str.contains("normal tissue adjacent")
@@ -244,3 +244,17 @@ def test_the_report_of_gse42872_is_made_from_the_mirror_by_one_command(
     assert "GSE42872_series_matrix.txt.gz" in html
     assert "Smyth" in html
     assert "synthetic" not in html.casefold()
+
+
+@pytest.mark.parametrize("accession", ["GSE42872", "GSE4107", "GSE14520", "GSE781", "GDS507", "GDS4019"])
+def test_every_proposed_comparison_can_be_made(mirror: str, accession: str) -> None:
+    study = omics.fetch(accession, source=mirror)
+    proposals = omics.propose_contrasts(study)
+    assert proposals
+    for proposal in proposals:
+        result = omics.differential_expression(study, contrast=proposal.contrast, platform=proposal.platform)
+        assert (len(result.groups["tested"]), len(result.groups["reference"])) == (
+            proposal.n_tested,
+            proposal.n_reference,
+        )
+        assert proposal.contrast.factor in study.samples.columns

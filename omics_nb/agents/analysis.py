@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from typing import Literal
@@ -11,7 +12,7 @@ from pydantic import InstanceOf
 from ..analysis.de import differential_expression as _differential_expression
 from ..analysis.design import propose_contrasts as _propose_contrasts
 from ..analysis.quality import quality as _quality
-from ..errors import DesignError
+from ..errors import AgentError, DesignError
 from ..records import Contrast, DEResult, Proposal, Quality, Query, Study
 
 
@@ -20,7 +21,8 @@ def quality(
 ) -> InstanceOf[Quality]:
     """What speaks for and against the values of a study, check by check.
 
-    ``factor`` names the sample column whose groups should be judged. NoMatrixError where there are no values.
+    ``factor`` names the sample column whose groups should be judged. A study without values is judged by its sample
+    sheet; NoMatrixError where there are several matrices and none is named.
     """
     return _quality(study, platform=platform, factor=factor)
 
@@ -53,6 +55,10 @@ def differential_expression(
     litter) whose samples belong together. DesignError for what cannot be estimated, ScaleError for values that the
     method is not made for.
     """
+    if not isinstance(study, Study):
+        raise AgentError(f"differential_expression takes a study, as fetch gives it, not {study!r:.80}")
+    if contrast is not None and (isinstance(contrast, str) or len(contrast) != 3):
+        raise DesignError(f"a contrast is (factor, tested, reference), three texts, not {contrast!r}")
     fit = partial(
         _differential_expression,
         study,
@@ -70,7 +76,9 @@ def differential_expression(
     best = best_proposal(study, platform)
     result = fit(contrast=best.contrast, platform=best.platform)
     note = f"The comparison was proposed from the sample sheet, not given: {best.reason}"
-    return replace(result, notes=(note, *result.notes))
+    others = [name for name in study.matrices if name != best.platform]
+    more = (f"{', '.join(others)} of this study also holds values and was not analysed",) if others else ()
+    return replace(result, notes=(note, *more, *result.notes))
 
 
 def best_proposal(study: Study, platform: str | None = None, query: Query | None = None) -> Proposal:
@@ -88,11 +96,12 @@ def best_proposal(study: Study, platform: str | None = None, query: Query | None
             f"factor of {sorted(map(str, study.samples.columns))}",
             accession=study.accession,
         )
-    words = {name.casefold() for term in query.terms for name in term.names} if query else set()
+    terms = [term for term in query.terms if term.kind != "organism"] if query else []
+    words = {name.casefold() for term in terms for name in term.names}
     words |= {side.casefold() for side in (query.compare if query else None) or ()}
 
     def named(proposal: Proposal) -> int:
         levels = f"{proposal.contrast.tested} {proposal.contrast.reference}".casefold()
-        return sum(word in levels for word in words)
+        return sum(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", levels) is not None for word in words)
 
     return max(proposals, key=named)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..records import Contrast, Proposal, Study
@@ -90,6 +90,18 @@ def with_groups(samples: pd.DataFrame) -> pd.DataFrame:
     return samples.assign(**derived) if derived else samples
 
 
+def with_proposed_groups(study: Study) -> Study:
+    """The study, its sheet with those groups of titles or source names that a proposal compares."""
+    proposed = {proposal.contrast.factor for proposal in propose_contrasts(study)}
+    new = [
+        name for name in (TITLE_GROUP, SOURCE_GROUP) if name in proposed and name not in study.samples.columns
+    ]
+    if not new:
+        return study
+    sheet = with_groups(study.samples)
+    return replace(study, samples=study.samples.assign(**{name: sheet[name] for name in new}))
+
+
 def text_groups(texts: Sequence[str]) -> list[str]:
     """A group for each text, from the words that some share and not all; empty where the texts hold no
     groups.
@@ -157,14 +169,14 @@ def _of_platform(study: Study, platform: str) -> Iterator[_Candidate]:
         samples = study.samples.loc[list(study.matrices[platform].columns)]
     else:
         samples = study.samples[study.samples["platform"] == platform]
-    columns = [
-        str(name) for name in samples.columns if name not in {"title", "source_name", "organism", "platform"}
-    ]
+    own = {"title", "source_name", "organism", "platform", SOURCE_GROUP, TITLE_GROUP}
+    columns = [str(name) for name in samples.columns if name not in own]
     found = [candidate for name in columns for candidate in _of_column(samples[name], name, platform)]
     if not any(candidate.rank[0] < 2 for candidate in found):
-        sheet = with_groups(samples)
+        # Read from all samples, not from those of this platform: an analysis looks the levels up in the whole sheet.
+        sheet = with_groups(study.samples).loc[samples.index]
         for name in (SOURCE_GROUP, TITLE_GROUP):
-            if name in sheet.columns and name not in columns:
+            if name in sheet.columns:
                 found += _of_column(sheet[name], name, platform)
     yield from found
 

@@ -33,6 +33,10 @@ EXIT_CODES: dict[type[errors.OmicsError], int] = {
 }
 
 
+#: What can go away by itself or be put right outside; a wrong argument cannot.
+_MENDABLE = (errors.SourceError, errors.DataError)
+
+
 class _Group(click.Group):
     """Turns errors of our tree into one sentence and a meaningful exit code, wherever they arise."""
 
@@ -40,15 +44,25 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except errors.OmicsError as error:
-            click.echo(f"{type(error).__name__}: {error}", err=True)
+            cause = _own(error)
+            click.echo(f"{type(cause).__name__}: {cause}", err=True)
+            if isinstance(error, errors.RunFailedError) and isinstance(cause, _MENDABLE):
+                click.echo(
+                    f"Once that is mended, `omics-nb runs resume {error.run}` goes on from there.", err=True
+                )
             ctx.exit(exit_code(error))
 
 
 def exit_code(error: errors.OmicsError) -> int:
     """The code of the nearest class in the error tree that has one; for a failed step, that of its own error."""
+    return next((EXIT_CODES[kind] for kind in type(_own(error)).__mro__ if kind in EXIT_CODES), 1)
+
+
+def _own(error: errors.OmicsError) -> errors.OmicsError:
+    """The error itself; for a failed step, that of the step."""
     if isinstance(error, errors.RunFailedError) and isinstance(error.__cause__, errors.OmicsError):
-        error = error.__cause__
-    return next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), 1)
+        return error.__cause__
+    return error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

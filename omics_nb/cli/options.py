@@ -25,3 +25,9 @@ reports_option = click.option(
     show_default=True,
     help="Folder.",
 )
+method_option = click.option(
+    "--method",
+    type=click.Choice(["auto", "limma", "voom", "limma-trend"]),
+    default="auto",
+    show_default=True,
+)

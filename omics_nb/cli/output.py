@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -13,23 +14,36 @@ from typing import Any
 
 import click
 
+from ..errors import DataError
+
 
 def write_atomically(path: Path, write: Any) -> Path:
-    """Write under a name of its own beside ``path``, then rename: nothing half-written is left under ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    """Write under a name of its own beside ``path``, then rename: nothing half-written is left under ``path``.
+
+    DataError where the folder cannot be made or written.
+    """
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        write(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
 
 
-def print_json(value: Any) -> None:
+def jsonable(value: Any) -> Any:
+    """A value as JSON can hold it; what is no number becomes null."""
     from pydantic_core import to_jsonable_python
 
-    click.echo(json.dumps(to_jsonable_python(value, inf_nan_mode="null"), indent=2, ensure_ascii=False))
+    return to_jsonable_python(value, inf_nan_mode="null")
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 @contextmanager

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import DataError, MissingExtraError
 from .options import (
     as_json_option,
     contrast_option,
     design_option,
+    method_option,
     platform_option,
     reports_option,
     source_option,
 )
 from .output import print_json, working
+
+if TYPE_CHECKING:
+    from ..workflow import Run
 
 DEMO_QUESTION = "Which genes respond to vemurafenib in melanoma cells? human, at least 6 samples"
 
@@ -28,6 +35,10 @@ DEMO_QUESTION = "Which genes respond to vemurafenib in melanoma cells? human, at
 @platform_option
 @contrast_option
 @design_option
+@method_option
+@click.option(
+    "--run", "run_id", metavar="RUN_ID", help="Write the report of this finished run; computes nothing."
+)
 @reports_option
 @as_json_option
 def report(
@@ -37,6 +48,8 @@ def report(
     platform: str | None,
     contrast: tuple[str, str, str] | None,
     design: str | None,
+    method: str,
+    run_id: str | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -44,19 +57,27 @@ def report(
 
     The run behind it is recorded: `omics-nb runs` lists it, and a run that failed goes on where it stopped.
     """
-    made = _make_report(
-        out,
-        question=question,
-        source=source,
-        study=study,
-        platform=platform,
-        contrast=contrast,
-        design=design,
-    )
+    from .. import flows
+
+    asked: dict[str, Any] = {
+        "source": source,
+        "study": study,
+        "platform": platform,
+        "contrast": contrast,
+        "design": design,
+        "method": method if method != "auto" else None,
+    }
+    if run_id and (question or any(asked.values())):
+        raise click.UsageError(
+            "--run names a run that has its question and study; give nothing else beside it"
+        )
+    _check_can_report(out)
+    run = flows.get_run(run_id) if run_id else flows.start_report(question, **asked)
+    made = _write_report(run, out)
     if as_json:
         print_json({name: str(path) for name, path in made.items()})
     else:
-        _say_where(made)
+        _say(made)
 
 
 @click.command()
@@ -64,22 +85,35 @@ def report(
 @reports_option
 def demo(question: str, out: Path) -> None:
     """The main job on the embedded, synthetic studies: a question, answered, with a report."""
-    made = _make_report(out, question=question, source="demo")
-    found = json.loads(made["json"].read_text(encoding="utf-8"))
-    click.echo(_summary(found))
-    _say_where(made)
-
-
-def _make_report(out: Path, **given: Any) -> dict[str, Path]:
-    """Run the analysis, then show the finished run in the report notebook; the paths of what was written by kind."""
     from .. import flows
-    from ..reporting import run_report_notebook
 
-    run = flows.start_report(**given)
+    _check_can_report(out)
+    _say(_write_report(flows.start_report(question, source="demo"), out))
+
+
+def _check_can_report(folder: Path) -> None:
+    """DataError or MissingExtraError before minutes of work, not after them."""
+    if find_spec("papermill") is None:
+        raise MissingExtraError(
+            "a report needs papermill; run: pip install 'omics-nb[notebook]'", extra="notebook"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"the folder {folder} cannot be made: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise DataError(f"the folder {folder} cannot be written; choose another: --out FOLDER")
+
+
+def _write_report(run: Run, out: Path) -> dict[str, Path]:
+    """Wait for the run, then show it in the report notebook; the paths of what was written by kind."""
+    from .. import flows
+    from ..reporting import file_name, run_report_notebook
+
     with working(f"run {run.id}", lambda: f"{run.progress:.0f} %"):
-        accession = run.result().study.accession
+        name = file_name(run.result().result)
     with working("writing the report"):
-        made = run_report_notebook({"run_id": run.id}, out, name=accession)
+        made = run_report_notebook({**flows.report_inputs(run), "run_id": run.id}, out, name=name)
     return {
         "html": made.report.html,
         "notebook": made.notebook,
@@ -88,7 +122,8 @@ def _make_report(out: Path, **given: Any) -> dict[str, Path]:
     }
 
 
-def _say_where(made: dict[str, Path]) -> None:
+def _say(made: dict[str, Path]) -> None:
+    click.echo(_summary(json.loads(made["json"].read_text(encoding="utf-8"))))
     for kind, path in made.items():
         click.echo(f"{kind:<9} {path}")
 
@@ -97,8 +132,8 @@ def _summary(report: dict[str, Any]) -> str:
     """What a saved report says, for a terminal; every number is the report's own."""
     hits = (report["hits"] or {"hits": []})["hits"]
     parts = {
-        "Question": [report["question"]],
-        "Read as": report["reading"],
+        "Question": [report["question"] or "none; the study was named"],
+        "Read as": report["reading"] or [],
         "Studies found": [f"{hit['accession']}  {hit['title']}" for hit in hits],
         "Chosen": [f"{report['study']['accession']}  {report['title']}", *report["notes"]],
         "Quality": [f"{report['quality']['score']:.2f} of 1"],

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from ..workflow import Run, StepInfo
 
 
+STATES = ("running", "pausing", "paused", "cancelling", "cancelled", "done", "failed", "interrupted")
+
+
 @click.group(invoke_without_command=True)
 @click.option("--flow", help="Only runs of this flow.")
-@click.option("--state", help="Only runs in this state: running, done, failed, interrupted …")
+@click.option("--state", type=click.Choice(STATES), help="Only runs in this state.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
 @as_json_option
 @click.pass_context
@@ -31,7 +34,8 @@ def runs(ctx: click.Context, flow: str | None, state: str | None, limit: int, as
     if as_json:
         click.echo(found.to_json(orient="records", date_format="iso", indent=2))
     elif found.empty:
-        click.echo("No runs yet. `omics-nb report` and `omics-nb demo` make one.")
+        asked = f" in state {state}" if state else ""
+        click.echo(f"No runs{asked}. `omics-nb report` and `omics-nb demo` make one.")
     else:
         _echo_runs(found)
 
@@ -64,6 +68,8 @@ def runs_resume(run_id: str) -> None:
     with working(f"resuming {run.id}"):
         run.result()
     click.echo(f"{run.id} {run.state}")
+    if run.flow_name in flows.REPORT_FLOWS:
+        click.echo(f"`omics-nb report --run {run.id}` writes its report")
 
 
 def _seconds(step: StepInfo) -> float | None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import as_json_option, contrast_option, design_option, platform_option, source_option
-from .output import print_json, working, write_atomically
+from ..errors import FormatError
+from .options import (
+    as_json_option,
+    contrast_option,
+    design_option,
+    method_option,
+    platform_option,
+    source_option,
+)
+from .output import jsonable, print_json, working, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +61,8 @@ def fetch(accession: str, source: str | None, out: Path | None, h5ad: bool, as_j
     from .. import display
     from ..agents.data import fetch as read
 
+    if h5ad and not out:
+        raise click.UsageError("--h5ad needs a folder to write into: --out FOLDER")
     with working(f"reading {accession}"):
         study = read(accession, source=source)
         written = _write_study(study, out, h5ad) if out else []
@@ -90,9 +101,7 @@ def quality(
 @platform_option
 @contrast_option
 @design_option
-@click.option(
-    "--method", type=click.Choice(["auto", "limma", "voom", "limma-trend"]), default="auto", show_default=True
-)
+@method_option
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=1), help="Rows to print.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole table as CSV.")
 @as_json_option
@@ -110,14 +119,17 @@ def de(
     """Differential expression in ACCESSION; without --contrast, of the comparison that its samples suggest."""
     from .. import display
     from ..agents import invoke
+    from ..reporting import table_csv
 
+    if out and out.suffix != ".csv":
+        raise click.UsageError(f"--out writes CSV; {out.name} should end in .csv")
     with working(f"analysing {accession}"):
         study = invoke("data", study=accession, source=source)
         result = invoke(
             "analysis", study=study, contrast=contrast, design=design, platform=platform, method=method
         )
     if out:
-        write_atomically(out, lambda path: result.table.to_csv(path))
+        write_atomically(out, lambda path: path.write_text(table_csv(result), encoding="utf-8"))
     if as_json:
         print_json(
             {**_result_facts(result), "top": _rows(result.top(top)), "written": str(out) if out else None}
@@ -156,6 +168,7 @@ def _result_facts(result: DEResult) -> dict[str, Any]:
         "groups": result.groups,
         "scale_decision": result.scale_decision,
         "n_features": len(result.table),
+        "n_tested": result.n_tested,
         "n_significant": len(result.significant()),
         "notes": result.notes,
         "source": result.source,
@@ -164,21 +177,32 @@ def _result_facts(result: DEResult) -> dict[str, Any]:
     }
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(
-        table.reset_index().to_json(orient="records", double_precision=15)
-    )
-    return rows
+def _rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    return table.reset_index().to_dict("records")
 
 
 def _write_study(study: Study, folder: Path, h5ad: bool) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [write_atomically(folder / f"{study.accession}_samples.csv", study.samples.to_csv)]
+    """Sample sheet, matrices and annotation as CSV, and a JSON that says where all that came from."""
+    # Made first: without the extra nothing is written.
+    annotated = {platform: study.to_anndata(platform) for platform in study.matrices} if h5ad else {}
+    stem = f"{study.accession}_synthetic" if study.synthetic else study.accession
+    facts = json.dumps(jsonable(_study_facts(study)), indent=2, ensure_ascii=False)
+    written = [
+        write_atomically(
+            folder / f"{stem}_study.json", lambda path: path.write_text(facts, encoding="utf-8")
+        ),
+        write_atomically(folder / f"{stem}_samples.csv", study.samples.to_csv),
+    ]
     for platform, matrix in study.matrices.items():
-        stem = f"{study.accession}_{platform}"
-        written.append(write_atomically(folder / f"{stem}_matrix.csv", matrix.to_csv))
+        # The name comes from a file that a stranger wrote.
+        if not re.fullmatch(r"\w[\w.-]*", platform):
+            raise FormatError(
+                f"{study.accession} names a platform {platform!r}; GPL and a number were expected"
+            )
+        base = f"{stem}_{platform}"
+        written.append(write_atomically(folder / f"{base}_matrix.csv", matrix.to_csv))
         if platform in study.features:
-            written.append(write_atomically(folder / f"{stem}_features.csv", study.features[platform].to_csv))
-        if h5ad:
-            written.append(write_atomically(folder / f"{stem}.h5ad", study.to_anndata(platform).write_h5ad))
+            written.append(write_atomically(folder / f"{base}_features.csv", study.features[platform].to_csv))
+        if platform in annotated:
+            written.append(write_atomically(folder / f"{base}.h5ad", annotated[platform].write_h5ad))
     return written

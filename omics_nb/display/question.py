@@ -115,14 +115,17 @@ def hits_html(hits: Hits) -> str:
 
 def hits_body(hits: Hits) -> Html:
     """Source, notes and the table of what was found, with the reasons."""
-    synthetic = any(hit.synthetic for hit in hits)
     return join(
         [
-            source_line(hits.source, synthetic=synthetic),
+            source_line(hits.source, synthetic=_is_synthetic(hits)),
             notes(hits.notes),
             _hits_table(hits) if hits.hits else None,
         ]
     )
+
+
+def _is_synthetic(hits: Hits) -> bool:
+    return hits.synthetic or any(hit.synthetic for hit in hits)
 
 
 def _found(hits: Hits) -> str:
@@ -164,9 +167,8 @@ def _hit_row(hit: Hit) -> tuple[object, ...]:
 
 def hits_text(hits: Hits) -> str:
     """The question as it was read, the hits as aligned columns with the reason below each, and notes."""
-    synthetic = any(hit.synthetic for hit in hits)
     lines = [wrap(f"“{hits.query.text}”"), *(wrap(line, indent="  ") for line in explain_query(hits.query))]
-    lines += ["", f"{_found(hits)}; {source_text(hits.source, synthetic=synthetic)}"]
+    lines += ["", f"{_found(hits)}; {source_text(hits.source, synthetic=_is_synthetic(hits))}"]
     if hits.hits:
         lines += _hit_lines(hits)
     return "\n".join([*lines, *(wrap(note) for note in hits.notes)])

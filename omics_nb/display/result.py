@@ -47,7 +47,7 @@ def result_facts(result: DEResult) -> Iterator[tuple[str, object]]:
     yield "Design", el("code", result.design)
     yield "Method", result.method
     yield "Platform", result.platform
-    yield "Features tested", f"{len(result.table):,}"
+    yield "Features tested", f"{result.n_tested:,} of {len(result.table):,}"
     yield "Scale", result.scale_decision
 
 

@@ -12,7 +12,7 @@ from .document import Repeat as Repeat
 from .document import Report as Report
 from .document import SavedReport as SavedReport
 from .document import Statement as Statement
-from .export import spreadsheet_csv as spreadsheet_csv
 from .export import table_csv as table_csv
+from .names import file_name as file_name
 from .notebook import find_notebook as find_notebook
 from .notebook import run_report_notebook as run_report_notebook

@@ -36,7 +36,7 @@ def build_report(
 
     ``quality`` and ``figures`` are made here where they are not given; a figure that these data do not allow
     is left out with a warning that says why. ``created`` is an ISO time in UTC, now by default. DataError
-    where ``result`` or ``quality`` is of another study.
+    where ``result`` or ``quality`` is of another study, source or platform.
     """
     _same_study(study, result, quality)
     query = query or (hits.query if hits else None)
@@ -67,14 +67,27 @@ def build_report(
 
 
 def _same_study(study: Study, result: DEResult, quality: Quality | None) -> None:
-    for name, accession in (
-        ("result", result.accession),
-        ("quality", quality.accession if quality else None),
-    ):
-        if accession not in (None, study.accession):
+    for name, value in (("result", result), ("quality", quality)):
+        if value is None:
+            continue
+        if value.accession != study.accession:
             raise DataError(
-                f"the {name} is of {accession}, the study is {study.accession}; give those of one study"
+                f"the {name} is of {value.accession}, the study is {study.accession}; give those of one study"
             )
+        if value.source != study.source:
+            raise DataError(
+                f"the {name} is of {value.accession} from {value.source}, the study is from {study.source}; "
+                "give those of one source"
+            )
+    if result.platform not in study.matrices:
+        raise DataError(
+            f"the result is of platform {result.platform}, {study.accession} has matrices of "
+            f"{', '.join(study.matrices) or 'none'}; give the study that was analysed"
+        )
+    if quality is not None and quality.platform != result.platform:
+        raise DataError(
+            f"the quality is of platform {quality.platform}, the result of {result.platform}; give those of one"
+        )
 
 
 def _judge(study: Study, result: DEResult) -> Quality:
@@ -135,11 +148,11 @@ def _why_missing(result: DEResult) -> str:
 
 def _findings(study: Study, result: DEResult, hits: Hits | None) -> Iterator[Statement]:
     place = f"{result.accession}, {result.platform}"
-    n_features = len(result.table)
+    n_features = result.n_tested
     for adj_p, logfc in ((0.05, 0.0), (0.05, 1.0)):
         up, down = counts_at(result, adj_p, logfc)
         yield Statement(
-            f"{up + down:,} of {n_features:,} features have {threshold_text(adj_p, logfc)}: {up:,} higher "
+            f"{up + down:,} of {n_features:,} features tested have {threshold_text(adj_p, logfc)}: {up:,} higher "
             f"and {down:,} lower in {result.contrast.tested} than in {result.contrast.reference}.",
             f"{place}: adj.P.Val, logFC",
         )

@@ -45,6 +45,37 @@ _PUBLICATIONS = (
         "https://doi.org/10.1186/gb-2010-11-3-r25",
     ),
     Citation(
+        "Phipson 2016",
+        "Phipson B, Lee S, Majewski IJ, Alexander WS, Smyth GK. Robust hyperparameter estimation protects "
+        "against hypervariable genes and improves power to detect differential expression. Annals of Applied "
+        "Statistics 2016;10(2):946–963.",
+        "https://doi.org/10.1214/16-AOAS920",
+    ),
+    Citation(
+        "Bolstad 2003",
+        "Bolstad BM, Irizarry RA, Åstrand M, Speed TP. A comparison of normalization methods for high density "
+        "oligonucleotide array data based on variance and bias. Bioinformatics 2003;19(2):185–193.",
+        "https://doi.org/10.1093/bioinformatics/19.2.185",
+    ),
+    Citation(
+        "Ritchie 2006",
+        "Ritchie ME, Diyagama D, Neilson J, et al. Empirical array quality weights in the analysis of "
+        "microarray data. BMC Bioinformatics 2006;7:261.",
+        "https://doi.org/10.1186/1471-2105-7-261",
+    ),
+    Citation(
+        "Liu 2015",
+        "Liu R, Holik AZ, Su S, et al. Why weight? Modelling sample and observational level variability "
+        "improves power in RNA-seq analyses. Nucleic Acids Research 2015;43(15):e97.",
+        "https://doi.org/10.1093/nar/gkv412",
+    ),
+    Citation(
+        "Smyth 2005",
+        "Smyth GK, Michaud J, Scott HS. Use of within-array replicate spots for assessing differential "
+        "expression in microarray experiments. Bioinformatics 2005;21(9):2067–2075.",
+        "https://doi.org/10.1093/bioinformatics/bti270",
+    ),
+    Citation(
         "Benjamini 1995",
         "Benjamini Y, Hochberg Y. Controlling the false discovery rate: a practical and powerful approach to "
         "multiple testing. Journal of the Royal Statistical Society B 1995;57(1):289–300.",

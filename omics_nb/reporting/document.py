@@ -104,7 +104,8 @@ class Report:
         return report_page(self)
 
     def __repr__(self) -> str:
-        return f"Report({self.result.accession}, {self.result.contrast}, {self.created})"
+        origin = f"source {self.source}" + (", synthetic" if self.synthetic else "")
+        return f"Report({self.result.accession}, {self.result.contrast}, {self.created}, {origin})"
 
     def __str__(self) -> str:
         said = [*(f"! {warning}" for warning in self.warnings), *(found.text for found in self.findings)]

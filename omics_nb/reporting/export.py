@@ -5,23 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import DataError
 from ..records import DEResult
 from .document import Report, SavedReport
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 FORMAT = "omics_nb report"
 FORMAT_VERSION = 1
-# What a spreadsheet takes for the start of a formula (OWASP, "CSV Injection"), full-width forms included.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def save_report(report: Report, path: Path) -> SavedReport:
@@ -42,72 +40,67 @@ def save_report(report: Report, path: Path) -> SavedReport:
 def write_together(texts: Mapping[Path, str]) -> None:
     """Write each text under a name of its own beside its path, then rename all of them.
 
-    DataError where a folder cannot be made or a file cannot be written; no partial file is left then.
+    DataError names the file that cannot be written; what stood at the paths before stands there again then,
+    and no partial file is left.
     """
     mark = uuid.uuid4().hex[:12]
-    partial: dict[Path, Path] = {}
+    new = {path: path.with_name(f".{path.name}.{mark}.partial") for path in texts}
+    old = {path: path.with_name(f".{path.name}.{mark}.old") for path in texts}
+    placed: list[Path] = []
     try:
         for path, text in texts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial[path] = path.with_name(f".{path.name}.{mark}.partial")
-            # Half surrogates, which only a broken terminal or program makes, have no place in UTF-8.
-            partial[path].write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-        for path, written in partial.items():
-            written.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot write {error.filename}: {error.strerror}", path=error.filename) from error
+            with _naming(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # Half surrogates, which only a broken terminal or program makes, have no place in UTF-8.
+                new[path].write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+                if path.is_file():
+                    shutil.copy2(path, old[path])
+        for path in texts:
+            with _naming(path):
+                new[path].replace(path)
+            placed.append(path)
+    except BaseException:
+        for path in placed:
+            _put_back(path, old[path])
+        raise
     finally:
-        for written in partial.values():
-            written.unlink(missing_ok=True)
+        for hidden in (*new.values(), *old.values()):
+            if os.path.lexists(hidden):
+                hidden.unlink()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Failures as a DataError about ``path``, not about the hidden file beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror}", path=str(path)) from error
+
+
+def _put_back(path: Path, old: Path) -> None:
+    if old.exists():
+        old.replace(path)
+    else:
+        path.unlink()
 
 
 def table_csv(result: DEResult) -> str:
     """The whole table, faithful: numbers to the last digit, text as in the file, missing values as NA.
 
-    The first column ``feature`` holds the identifiers. Synthetic data gets a last column ``synthetic``, TRUE
-    in each row, so that the mark stays with the rows wherever they are copied to.
+    The first column ``feature`` holds the identifiers. After the table's own columns comes ``source`` and, for
+    synthetic data, ``synthetic``, TRUE in each row, so that both stay with the rows wherever they are copied to.
     """
-    return _csv(_marked(result))
-
-
-def spreadsheet_csv(result: DEResult) -> str:
-    """The whole table for a spreadsheet: text that it would take for a formula gets an apostrophe in front.
-
-    Numbers stay as they are. Text is changed by this, so read data from ``table_csv`` instead.
-    """
-    table = _marked(result)
-    table.index = table.index.map(_defused)
-    for name in table.columns:
-        if not _is_number(table[name]):
-            table[name] = table[name].map(_defused)
-    return "\ufeff" + _csv(table)
-
-
-def _marked(result: DEResult) -> pd.DataFrame:
-    table = result.table.copy()
-    if result.synthetic:
-        table["synthetic"] = "TRUE"
-    return table
-
-
-def _csv(table: pd.DataFrame) -> str:
     import csv
 
+    table = result.table.assign(source=result.source)
+    if result.synthetic:
+        table["synthetic"] = "TRUE"
     # All text is quoted, as R's write.csv does: a carriage return in a name would end its row.
     text: str = table.to_csv(
         index_label="feature", na_rep="NA", quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n"
     )
     return text
-
-
-def _is_number(column: pd.Series[Any]) -> bool:
-    from pandas.api.types import is_numeric_dtype
-
-    return is_numeric_dtype(column)
-
-
-def _defused(text: object) -> object:
-    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA_STARTS) else text
 
 
 def report_json(report: Report) -> str:

@@ -11,7 +11,15 @@ from .document import Statement
 
 def method_statements(study: Study, result: DEResult) -> tuple[Statement, ...]:
     """What was done, step by step: data, scale, model, adjustment, software."""
-    return (_data(study, result), *_values(result), _test(result), _adjustment(result), _software(result))
+    return (
+        _data(study, result),
+        *_values(result),
+        *_fit_options(result),
+        _test(result),
+        *_prior_options(result),
+        _adjustment(result),
+        _software(result),
+    )
 
 
 def _data(study: Study, result: DEResult) -> Statement:
@@ -28,18 +36,61 @@ def _data(study: Study, result: DEResult) -> Statement:
 
 def _values(result: DEResult) -> Iterator[Statement]:
     yield Statement(result.scale_decision, f"{result.accession}, {result.platform}: quantiles of the values")
-    if result.method == "voom":
-        yield Statement(
-            "Features with too few counts to be tested were left out by the rule of edgeR's filterByExpr.",
-            f"{result.accession}: reason",
-            ("Chen 2016",),
+    if result.method in {"voom", "limma-trend"}:
+        yield from _counts(result)
+    if "log2" in result.options:
+        taken = "taken" if result.options["log2"] else "not taken"
+        yield _option(result, "log2", f"Logarithms were {taken} because the analysis was asked so.")
+    if result.options.get("quantile"):
+        said = "Samples were brought to one distribution of values by quantile normalisation."
+        yield _option(result, "quantile", said, "Bolstad 2003")
+
+
+def _counts(result: DEResult) -> Iterator[Statement]:
+    yield Statement(
+        "Features with too few counts to be tested were left out by the rule of edgeR's filterByExpr.",
+        f"{result.accession}: reason",
+        ("Chen 2016",),
+    )
+    how = (
+        "with a precision weight each (voom)" if result.method == "voom" else "of equal weight (limma-trend)"
+    )
+    yield Statement(
+        "Library sizes were scaled by the trimmed mean of M-values (TMM), and counts were turned into "
+        f"log2 counts per million {how}.",
+        f"{result.accession}: method",
+        ("Robinson 2010", "Law 2014"),
+    )
+
+
+def _fit_options(result: DEResult) -> Iterator[Statement]:
+    if result.options.get("sample_weights"):
+        source = "Liu 2015" if result.method == "voom" else "Ritchie 2006"
+        said = (
+            "Each sample was given a weight by how well it follows the model, so that poor ones count less."
         )
-        yield Statement(
-            "Library sizes were scaled by the trimmed mean of M-values (TMM), and counts were turned into "
-            "log2 counts per million with a precision weight each (voom).",
-            f"{result.accession}: method",
-            ("Robinson 2010", "Law 2014"),
+        yield _option(result, "sample_weights", said, source)
+    if "block" in result.options:
+        said = (
+            f"Samples with the same {result.options['block']} were taken as correlated, with one correlation "
+            "for all features (the method of limma's duplicateCorrelation)."
         )
+        yield _option(result, "block", said, "Smyth 2005")
+
+
+def _prior_options(result: DEResult) -> Iterator[Statement]:
+    if result.method == "limma-trend" or result.options.get("trend"):
+        name = "trend" if "trend" in result.options else "method"
+        said = "The prior variance follows a trend over the average of each feature (limma-trend)."
+        yield _option(result, name, said, "Law 2014")
+    if result.options.get("robust"):
+        said = "The prior variance was estimated robustly, so that features of unusual variance count less in it."
+        yield _option(result, "robust", said, "Phipson 2016")
+
+
+def _option(result: DEResult, name: str, said: str, *cites: str) -> Statement:
+    field = name if name == "method" else f"options, {name}"
+    return Statement(said, f"{result.accession}: {field}", cites)
 
 
 def _test(result: DEResult) -> Statement:

@@ -122,13 +122,12 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> str:
     papermill, nbformat = _needed("papermill"), _needed("nbformat")
     from papermill.exceptions import PapermillExecutionError
 
-    source = nbformat.read(notebook, as_version=4)
+    source = _with_parameters(nbformat.read(notebook, as_version=4), parameters, notebook.name)
     with tempfile.TemporaryDirectory(prefix="omics-") as folder:
         try:
             done = papermill.execute_notebook(
                 source,
                 None,
-                parameters=parameters,
                 kernel_name="python3",
                 progress_bar=False,
                 kernel_manager_class=_own_interpreter(Path(folder)),
@@ -143,6 +142,23 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> str:
     done.metadata.papermill.update(input_path=notebook.name, output_path="")
     text: str = nbformat.writes(done)
     return text + "\n"
+
+
+def _with_parameters(notebook: Any, parameters: Mapping[str, Any], name: str) -> Any:
+    """The notebook with these values in its own ``parameters`` cell.
+
+    papermill would add a cell and replace that whole cell the next time, so that who runs the executed notebook
+    again with one other value would silently get the defaults for all the rest.
+    """
+    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
+    for parameter, value in parameters.items():
+        found = list(re.finditer(rf"^{parameter} = .*?(?P<comment>  #.*)?$", cell.source, re.MULTILINE))
+        if len(found) != 1:
+            raise DataError(f"{name}: the parameters cell must assign {parameter} once, on a line of its own")
+        begin, end = found[0].span()
+        line = f"{parameter} = {value!r}{found[0]['comment'] or ''}"
+        cell.source = cell.source[:begin] + line + cell.source[end:]
+    return notebook
 
 
 def _own_interpreter(folder: Path) -> type:

@@ -16,7 +16,7 @@ def how_to_repeat(study: Study, result: DEResult, *, question: str | None) -> Re
 def _command(study: Study, result: DEResult, question: str | None) -> str:
     words = ["omics-nb", "report", "--source", study.source, "--study", study.accession]
     words += ["--contrast", *result.contrast]
-    words += ["--platform", result.platform, "--design", result.design]
+    words += ["--platform", result.platform, "--method", result.method, "--design", result.design]
     if question:
         words += ["--", question]
     only_python = [*result.options, *(f"the column {name!r}" for name in _added(study, result))]

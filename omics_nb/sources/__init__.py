@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
 
 from .. import settings as _settings
@@ -54,7 +54,8 @@ def names() -> tuple[str, ...]:
 def open_source(spec: str | None = None, *, settings: Settings | None = None) -> Source:
     """The source named by ``spec`` (``name`` or ``name:argument``), or by the settings where ``spec`` is None.
 
-    UnknownSourceError says which names there are; nothing of a source is imported before it is asked for.
+    UnknownSourceError says which names there are, or why the package that adds the name cannot be imported; nothing
+    of a source is imported before it is asked for.
     """
     settings = settings or _settings.load()
     spec = (spec or settings.source).strip()
@@ -68,5 +69,18 @@ def _factory(name: str) -> Callable[[str | None, Settings], Source]:
         return cast("Callable[[str | None, Settings], Source]", getattr(import_module(module), attribute))
     for point in entry_points(group="omics_nb.sources"):
         if point.name == name:
-            return cast("Callable[[str | None, Settings], Source]", point.load())
+            return _load(point)
     raise UnknownSourceError(f"no source {name!r}; have {', '.join(names())}", source=name)
+
+
+def _load(point: EntryPoint) -> Callable[[str | None, Settings], Source]:
+    try:
+        return cast("Callable[[str | None, Settings], Source]", point.load())
+    except Exception as error:  # the package is another's: its import may raise anything
+        package = point.dist.name if point.dist else point.module
+        raise UnknownSourceError(
+            f"the source {point.name!r} of the package {package!r} cannot be imported from {point.value}:"
+            f" {type(error).__name__}: {error}",
+            source=point.name,
+            package=package,
+        ) from error

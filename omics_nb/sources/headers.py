@@ -20,14 +20,14 @@ from threading import Lock
 from typing import Any
 
 from .. import __version__
-from ..errors import OmicsError
+from ..errors import DataError, OmicsError
 from ..geo import layout
 from ..geo.files import LocalFile
 from ..geo.study import read_header
 from ..records import FileRecord, StudyHeader
 
 # Goes up when what is kept of a study changes; another version of the package never trusts it either.
-_FORMAT = 1
+_FORMAT = 2
 _TUPLES = ("organisms", "types", "platforms", "sample_texts", "relations")
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -35,11 +35,16 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A study: path, size and mtime (ns) of its files, and its header or why it cannot be read."""
+    """A study: path, size and mtime (ns) of its files, and its header or why it cannot be read.
+
+    ``passing`` is a problem that does not lie in the bytes of the files, such as a missing permission: it may be
+    gone at the next look although the files are the same.
+    """
 
     stamp: Stamp
     header: StudyHeader | None
     problem: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +95,13 @@ class HeaderShelf:
     def _entry(self, accession: str, before: Entry | None) -> Entry:
         paths = layout.find_series_files(self._folder, accession)
         stamp = tuple(_stamp(path, self._folder) for path in paths)
-        if before is not None and before.stamp == stamp:
+        if before is not None and before.stamp == stamp and not before.passing:
             return before
         try:
             return Entry(stamp, read_header(accession, [_unhashed(path) for path in paths]))
         except (OmicsError, OSError) as error:
             # One damaged file must not hide the other studies; whoever shows the headers shows this too.
-            return Entry(stamp, None, str(error))
+            return Entry(stamp, None, str(error), passing=not _is_damage(error))
 
 
 @lru_cache(maxsize=16)
@@ -110,6 +115,11 @@ def _look(entries: Mapping[str, Entry], notes: tuple[str, ...]) -> Look:
     headers = tuple(entry.header for entry in entries.values() if entry.header is not None)
     problems = {name: entry.problem for name, entry in entries.items() if entry.header is None}
     return Look(headers, problems, notes)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether an error tells of the bytes of a file, and not of this machine or of what is installed on it."""
+    return isinstance(error, DataError) and getattr(error.__cause__, "errno", None) is None
 
 
 def _stamp(path: Path, folder: Path) -> tuple[str, int, int]:
@@ -148,7 +158,7 @@ def _save(path: Path, entries: Mapping[str, Entry]) -> tuple[str, ...]:
     """Keep them; a note if the cache cannot be written, which costs time but no study."""
     kept = {
         "format": [_FORMAT, __version__],
-        "studies": {name: asdict(entry) for name, entry in entries.items()},
+        "studies": {name: asdict(entry) for name, entry in entries.items() if not entry.passing},
     }
     text = json.dumps(kept, default=date.isoformat)
     try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from ..errors import NotFoundError, SettingsError, SourceError
+from ..errors import DataError, NotFoundError, SettingsError, SourceError
 from ..geo import files, layout
 from ..geo.study import read_study
 from ..index import search_headers
@@ -39,7 +39,9 @@ def open_mirror(argument: str | None, settings: Settings) -> Mirror:
         raise SettingsError(f"the mirror {argument!r} {what}; {_LAYOUT}", folder=str(folder))
     if not layout.list_accessions(folder):
         raise SettingsError(f"the folder {argument!r} holds no studies; {_LAYOUT}", folder=str(folder))
-    return Mirror(folder.resolve(), spec=f"mirror:{argument}", synthetic=False, cache=settings.cache)
+    # The whole path, so that a hit, a run or a report finds its source again from any working directory.
+    folder = folder.resolve()
+    return Mirror(folder, spec=f"mirror:{folder}", synthetic=False, cache=settings.cache)
 
 
 class Mirror:
@@ -59,11 +61,14 @@ class Mirror:
         return self._synthetic
 
     def search(self, query: Query, *, limit: int = 20) -> Hits:
-        """Studies by what their files say. What cannot be read is left out and named in the notes of the
-        hits.
+        """Studies by what their files say. What cannot be read is left out and named in the notes of the hits.
+
+        DataError names it where nothing else answers the query: the answer may be what cannot be read.
         """
         look = self._shelf.look()
         hits = search_headers(look.headers, query, limit=limit, source=self.spec, synthetic=self.synthetic)
+        if not hits and look.problems:
+            raise _unanswered(self.spec, look)
         return replace(hits, notes=(*hits.notes, *look.notes, *_problem_notes(look)))
 
     def fetch(self, accession: str) -> Study:
@@ -126,6 +131,18 @@ class Mirror:
                 if path.parent.name in ("matrix", "soft")
             )
         ]
+
+
+def _unanswered(spec: str, look: Look) -> DataError:
+    problems = "; ".join(f"{accession}: {why}" for accession, why in list(look.problems.items())[:_SOME])
+    more = f"; and {len(look.problems) - _SOME} more" if len(look.problems) > _SOME else ""
+    return DataError(
+        f"none of the {len(look.headers)} studies of {spec} that can be read answers the question, and"
+        f" {len(look.problems)} cannot be read, so the answer is not known: {problems}{more}. Mend or remove"
+        " these files and search again",
+        source=spec,
+        accessions=tuple(look.problems),
+    )
 
 
 def _problem_notes(look: Look) -> tuple[str, ...]:

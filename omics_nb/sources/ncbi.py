@@ -7,11 +7,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from ..errors import DataError, NotFoundError, OfflineError, OmicsError, SettingsError, SourceError
+from ..errors import DataError, NotFoundError, OfflineError, QuestionError, SettingsError, SourceError
 from ..geo import links, remote
 from ..geo.entrez import Entrez, Found, Json
 from ..geo.files import LocalFile
@@ -157,7 +156,7 @@ class NcbiSource:
             return files + self._annotations(http, platforms, notes)
         header = read_header(accession, files) if chosen[0].role == "soft" else None
         return files + self._better_annotations(
-            http, header.platforms if header and header.has_values else ()
+            http, header.platforms if header and header.has_values else (), notes
         )
 
     def _annotations(self, http: Http, platforms: Sequence[str], notes: list[str]) -> list[LocalFile]:
@@ -169,12 +168,22 @@ class NcbiSource:
                 notes.append(str(error))
         return found
 
-    def _better_annotations(self, http: Http, platforms: Sequence[str]) -> list[LocalFile]:
-        """GEO's own annotation, newer than what stands in the family; the family's own will do without."""
+    def _better_annotations(self, http: Http, platforms: Sequence[str], notes: list[str]) -> list[LocalFile]:
+        """GEO's own annotation, newer than what stands in the family; the family's own will do without.
+
+        That GEO has none for a platform is usual and no note.
+        """
         found = []
         for platform in _platforms(platforms):
-            with suppress(NotFoundError, OfflineError):
+            try:
                 found.append(remote.get_annotation(http, platform, max_bytes=MAX_MATRIX_BYTES))
+            except NotFoundError:
+                continue
+            except OfflineError as error:
+                notes.append(
+                    f"GEO could not be asked for its annotation of {platform}, so the family file's own was used"
+                    f" ({error})"
+                )
         return found
 
     def _with_counts(
@@ -231,9 +240,10 @@ class NcbiSource:
 
 
 def _broader(query: Query, term: str) -> str | None:
+    """The search without the plain words; None where it is the same or nothing would be left of it."""
     try:
         broader = write_term(query, strict=False)
-    except OmicsError:
+    except QuestionError:
         return None
     return broader if broader != term else None
 

@@ -43,27 +43,27 @@ from .values import register as register
 
 if TYPE_CHECKING:
     from .events import Event as Event
+    from .opened import close_store as close_store
+    from .opened import open_store as open_store
     from .past import Past as Past
+    from .pruning import prune as prune
     from .run import Run as Run
     from .run import StepInfo as StepInfo
-    from .run import close_store as close_store
     from .run import list_runs as list_runs
     from .run import open_run as open_run
-    from .run import open_store as open_store
-    from .run import prune as prune
     from .run import start as start
 
 _LATER = {
     "Run": "run",
     "StepInfo": "run",
-    "close_store": "run",
+    "close_store": "opened",
     "list_runs": "run",
     "open_run": "run",
-    "open_store": "run",
+    "open_store": "opened",
     "start": "run",
     "Event": "events",
     "Past": "past",
-    "prune": "run",
+    "prune": "pruning",
 }
 
 

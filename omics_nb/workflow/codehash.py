@@ -15,15 +15,32 @@ import functools
 import hashlib
 import importlib.util
 import operator
+import re
 import sys
 import sysconfig
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import PosixPath, PurePosixPath, WindowsPath
 from typing import Any, NamedTuple
 
 _FORMAT = f"1 python {sys.version_info.major}.{sys.version_info.minor}"
+_CONSTANTS = (
+    re.Pattern,
+    date,
+    datetime,
+    time,
+    timedelta,
+    Decimal,
+    range,
+    PosixPath,
+    PurePosixPath,
+    WindowsPath,
+)
+_DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+):([A-Za-z_]\w*)")
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented))
 #: Class members that Python or a class decorator writes and that say nothing new.
 _WRITTEN = frozenset(
@@ -98,6 +115,8 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 class _Walk:
     """One walk over what a function reaches: each object once, in an order that the code decides."""
 
+    _watches = True
+
     def __init__(self) -> None:
         self.parts: dict[str, str] = {}
         self.warnings: list[str] = []
@@ -105,19 +124,46 @@ class _Walk:
         self.bindings: list[Callable[[], bool]] = []
         self._labels: dict[int, str] = {}
         self._alive: list[Any] = []
-        self._watching = True
+        self._depth = 0
 
     def visit(self, value: Any, name: str) -> str:
         """A label that stands for ``value`` in the hash of what refers to it; its own parts are added once."""
+        if isinstance(value, str):
+            dotted = _DOTTED.fullmatch(value)
+            return _atom(value) if dotted is None else self._named(value, dotted[1], dotted[2])
         if isinstance(value, _ATOMS):
             return _atom(value)
         known = self._labels.get(id(value))
         if known is not None:
             return known
-        handler = self._handler(value)
-        return handler(value, name)
+        handler = self._code_handler(value)
+        if handler is None:
+            return self._data(value, name)
+        # Data that code refers to is watched by itself, wherever the code was met.
+        depth, self._depth = self._depth, 0
+        label = handler(value, name)
+        self._depth = depth
+        return label
 
-    def _handler(self, value: Any) -> Callable[[Any, str], str]:
+    def _data(self, value: Any, name: str) -> str:
+        """The text of data. The outermost of what can change is watched, so that a change in place is seen."""
+        self._labels[id(value)] = f"within {name}"
+        self._alive.append(value)
+        self._depth += 1
+        text = self._container(value, name) if _is_container(value) else self._object(value, name)
+        self._depth -= 1
+        self._labels[id(value)] = text
+        if self._watches and not self._depth and not _is_constant(value):
+            self.bindings.append(functools.partial(_is_as, value, name, *_look(value, name)))
+        return text
+
+    def _named(self, text: str, module: str, member: str) -> str:
+        """Text such as ``"package.module:name"``, by which registries name what they load later, as what it names."""
+        if module.partition(".")[0] not in sys.modules or package_of(module):
+            return _atom(text)
+        return f"{text} {self._import({}, 0, module, member)}"
+
+    def _code_handler(self, value: Any) -> Callable[[Any, str], str] | None:
         if isinstance(value, types.ModuleType):
             return self._module
         owner = getattr(value, "__module__", None) if isinstance(value, (type, types.FunctionType)) else None
@@ -131,9 +177,7 @@ class _Walk:
             value, (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
         ):
             return self._builtin
-        if isinstance(value, (list, tuple, set, frozenset, dict)) and type(value).__module__ == "builtins":
-            return self._container
-        return self._object
+        return None
 
     def _label(self, value: Any, kind: str, name: str) -> str:
         """A label of its own for an object: two lambdas of one name are told apart by the order of the walk."""
@@ -333,11 +377,6 @@ class _Walk:
         return self.visit(member, name)
 
     def _container(self, value: Any, name: str) -> str:
-        """The content of a built-in container; one that can change is looked at again by :func:`is_fresh`."""
-        if id(value) in self._labels:
-            return self._labels[id(value)]
-        self._labels[id(value)] = f"within {name}"
-        self._alive.append(value)
         kind = type(value).__name__
         if isinstance(value, dict):
             inner = [f"{self.visit(key, name)}:{self.visit(item, name)}" for key, item in value.items()]
@@ -346,21 +385,7 @@ class _Walk:
         if isinstance(value, (set, frozenset)):
             inner.sort()
         text = f"{kind}({', '.join(inner)})"
-        text = text if len(text) <= 80 else f"{kind} {_digest([text])}"
-        del self._labels[id(value)]
-        if self._watching and not isinstance(value, (tuple, frozenset)):
-            self._watch(value, name)
-        return text
-
-    def _watch(self, value: Any, name: str) -> None:
-        token = _token(value, name)
-        self.bindings.append(lambda: _token(value, name) == token)
-
-    def content(self, value: Any, name: str) -> str:
-        """The text of a container or object without watching it."""
-        self._watching = False
-        plain = isinstance(value, (list, dict, set)) and type(value).__module__ == "builtins"
-        return self._container(value, name) if plain else self._object(value, name)
+        return text if len(text) <= 80 else f"{kind} {_digest([text])}"
 
     def _object(self, value: Any, name: str) -> str:
         if isinstance(value, functools.partial):
@@ -379,27 +404,41 @@ class _Walk:
 
     def _state(self, value: Any, name: str) -> str:
         """An object by its type and what pickle would keep of it, which is its content; nothing is pickled."""
-        self._labels[id(value)] = f"within {name}"
-        self._alive.append(value)
         kind = type(value)
         try:
             special = copyreg.dispatch_table.get(kind)
             reduced: Any = special(value) if special is not None else value.__reduce_ex__(4)
         except Exception:  # whatever a foreign __reduce__ raises, the value cannot be seen into
+            if callable(value) and package_of(kind.__module__):
+                return f"{kind.__qualname__} {getattr(value, '__name__', name)}"  # a function written in C or Fortran
             self.warnings.append(
                 f"`{name}` is a {kind.__module__}.{kind.__qualname__}, which cannot be hashed: its changes are not seen"
             )
             return f"unseen {kind.__qualname__}"
         if isinstance(reduced, str):
-            text = f"named {kind.__module__}.{reduced}"
-        else:
-            inner = [list(part) if hasattr(part, "__next__") else part for part in reduced]
-            text = _digest([self.visit(item, f"{name} of") for item in inner if item is not None])
-        del self._labels[id(value)]
-        text = f"{kind.__qualname__} {text}"
-        if self._watching:
-            self._watch(value, name)
-        return text
+            return f"{kind.__qualname__} named {kind.__module__}.{reduced}"
+        inner = [list(part) if hasattr(part, "__next__") else part for part in reduced]
+        return f"{kind.__qualname__} {_digest([self.visit(item, f'{name} of') for item in inner if item is not None])}"
+
+
+class _Look(_Walk):
+    """A walk over data alone: code within is an object among others, which other bindings look after."""
+
+    _watches = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.code: list[Any] = []
+
+    def visit(self, value: Any, name: str) -> str:
+        if isinstance(value, _ATOMS):
+            return _atom(value)
+        if id(value) not in self._labels and self._code_handler(value) is not None:
+            self.code.append(value)
+            return "code"
+        if id(value) in self._labels:
+            return self._labels[id(value)]
+        return self._data(value, name)
 
 
 def _are(values: Collection[Any], kept: tuple[Any, ...]) -> bool:
@@ -407,9 +446,35 @@ def _are(values: Collection[Any], kept: tuple[Any, ...]) -> bool:
     return len(values) == len(kept) and all(map(operator.is_, values, kept))
 
 
-def _token(value: Any, name: str) -> tuple[str, dict[str, str]]:
-    walk = _Walk()
-    return walk.content(value, name), walk.parts
+def _look(value: Any, name: str) -> tuple[str, tuple[Any, ...]]:
+    """Data as it is: its text, and the very functions and classes in it."""
+    look = _Look()
+    return look.visit(value, name), tuple(look.code)
+
+
+def _is_as(value: Any, name: str, text: str, code: tuple[Any, ...]) -> bool:
+    now, code_now = _look(value, name)
+    return now == text and _are(code_now, code)
+
+
+def _is_container(value: Any) -> bool:
+    return type(value) in (list, tuple, set, frozenset, dict)
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether data can never change in place, so that its identity tells all."""
+    kind = type(value)
+    if (
+        isinstance(value, (*_ATOMS, types.FunctionType, type, types.ModuleType, enum.Enum))
+        or kind in _CONSTANTS
+    ):
+        return True
+    if kind in (tuple, frozenset) or hasattr(kind, "_field_defaults"):
+        return all(map(_is_constant, value))
+    parameters = getattr(kind, "__dataclass_params__", None)
+    if parameters is not None and parameters.frozen:
+        return all(_is_constant(getattr(value, item.name, None)) for item in dataclass_fields(kind))
+    return False
 
 
 def _missing_default() -> object:

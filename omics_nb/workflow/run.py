@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import getpass
 import json
-import os
 import platform
 import sys
 import threading
@@ -17,112 +15,22 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import FlowError, RunError, RunFailedError, RunNotFoundError, StoreError
+from ..errors import FlowError, RunError, RunFailedError
 from . import store as tables
 from . import values
 from .codehash import Fingerprint, changes, fingerprint
 from .events import ACCEPTED, ENDS, SETTLED, Event, StepState, fold, public
 from .graph import Flow, Step
 from .live import Live
+from .opened import Place, open_store, scheduler_here, scheduler_of
 from .past import Difference, Explanation, Past, compare, explain, step_at
 from .processes import check_picklable
 from .runner import Scheduler, StartOptions, state_of
 from .store import Change, RunRow, Store
 
 _POLL_S = 0.1
-_lock = threading.RLock()
-_stores: dict[str, Store] = {}
-_schedulers: dict[str, Scheduler] = {}
-_forked: list[object] = []
-
-
-def open_store(
-    place: str | os.PathLike[str] | Store,
-    *,
-    durability: Literal["normal", "full"] = "normal",
-    values: str | os.PathLike[str] | None = None,
-    upgrade: bool = False,
-) -> Store:
-    """The store at a path or an address; one object for each place in a process. StoreError at once if unusable.
-
-    With "normal" the start, the end and every wish are on the disk when they are acknowledged, and the steps between
-    survive a crash of the process; a loss of power may cost the last of them, which then run again. With "full" every
-    commit is on the disk. The first to open a store in a process decides.
-
-    ``postgresql://…`` needs ``values``, a folder for value files that all machines see; ``upgrade`` lets tables of an
-    older version there be changed.
-    """
-    if not isinstance(place, (str, os.PathLike)):
-        return place
-    text = os.fspath(place)
-    is_url = text.startswith(("postgresql://", "postgres://"))
-    address = text if is_url else str(Path(text).absolute())
-    with _lock:
-        known = _stores.get(address)
-        if known is not None:
-            try:
-                known.check()
-                return known
-            except StoreError:
-                if address in _schedulers and _schedulers[address].lives:
-                    raise
-                close_store(address)
-        if is_url:
-            from .postgres import PostgresStore
-
-            if values is None:
-                raise StoreError(
-                    "PostgreSQL keeps no value files; say where: open_store(address, values=FOLDER)"
-                )
-            made: Store = PostgresStore(text, Path(values), durability=durability, upgrade=upgrade)
-        else:
-            from .sqlite import SqliteStore
-
-            made = SqliteStore(Path(address), durability=durability)
-        _stores[address] = made
-        return made
-
-
-def scheduler_of(store: Store) -> Scheduler:
-    """The scheduler that drives the runs of a store in this process."""
-    with _lock:
-        found = _schedulers.get(store.address)
-        if found is None or found.store is not store:
-            found = _schedulers[store.address] = Scheduler(store)
-            _stores[store.address] = store
-        return found
-
-
-def close_store(place: str | os.PathLike[str] | Store) -> None:
-    """Let go of a store in this process; its runs become interrupted and can be resumed, here or elsewhere."""
-    address = place.address if not isinstance(place, (str, os.PathLike)) else os.fspath(place)
-    with _lock:
-        for key in (address, str(Path(address).absolute())):
-            scheduler, store = _schedulers.pop(key, None), _stores.pop(key, None)
-            if scheduler is not None:
-                scheduler.close()
-            elif store is not None:
-                store.close()
-
-
-@atexit.register
-def _close_all() -> None:
-    for address in list(_stores):
-        close_store(address)
-
-
-def _after_fork() -> None:
-    # Connections and threads do not survive a fork; closing them in the child could disturb the parent's locks.
-    _forked.extend((dict(_stores), dict(_schedulers)))
-    _stores.clear()
-    _schedulers.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class StepInfo(NamedTuple):
@@ -158,7 +66,7 @@ class Run:
     @property
     def state(self) -> str:
         """running, pausing, paused, cancelling, cancelled, done, failed; interrupted if its process is gone."""
-        scheduler = _schedulers.get(self.store.address)
+        scheduler = scheduler_here(self.store)
         state = state_of(self._row(), scheduler)
         # A run that ends between the two looks is no longer driven, and its row says more at the second.
         return state if state != "interrupted" else state_of(self._row(), scheduler)
@@ -303,7 +211,7 @@ class Run:
 
     def _driven(self) -> Live | None:
         """This run in the scheduler of this process, if it is driven here or was by this very object."""
-        scheduler = _schedulers.get(self.store.address)
+        scheduler = scheduler_here(self.store)
         live = scheduler.lives.get(self.id) if scheduler is not None else None
         self._live = live or self._live
         return self._live
@@ -341,7 +249,7 @@ class Run:
         self._ask("pause")
 
     def _ask(self, wanted: str) -> None:
-        scheduler = _schedulers.get(self.store.address)
+        scheduler = scheduler_here(self.store)
         if scheduler is not None and scheduler.call(scheduler.ask, self.id, wanted):
             return
         state = self.state
@@ -503,7 +411,7 @@ def start(
     flow: Flow,
     inputs: Mapping[str, object] | None = None,
     *,
-    store: str | os.PathLike[str] | Store,
+    store: Place,
     name: str | None = None,
     key: str | None = None,
     tags: Sequence[str] = (),
@@ -586,7 +494,7 @@ def _keep_inputs(inputs: Mapping[str, object], store: Store) -> tuple[dict[str, 
     return given, files
 
 
-def open_run(store: str | os.PathLike[str] | Store, run_id: str, *, flow: Flow | None = None) -> Run:
+def open_run(store: Place, run_id: str, *, flow: Flow | None = None) -> Run:
     """The run with this id, or with an id that begins so. RunNotFoundError."""
     opened = open_store(store)
     with opened.read() as db:
@@ -600,7 +508,7 @@ def open_run(store: str | os.PathLike[str] | Store, run_id: str, *, flow: Flow |
 
 
 def list_runs(
-    store: str | os.PathLike[str] | Store,
+    store: Place,
     *,
     flow: str | None = None,
     state: str | None = None,
@@ -614,7 +522,7 @@ def list_runs(
         asked = (*tables.ACTIVE, state)
     with opened.read() as db:
         rows = tables.run_rows(db, flow=flow, states=asked, tag=tag, limit=limit)
-    scheduler = _schedulers.get(opened.address)
+    scheduler = scheduler_here(opened)
     return [Run(opened, row.uid) for row in rows if state is None or state_of(row, scheduler) == state]
 
 
@@ -693,60 +601,3 @@ def _person() -> str:
 
 def _environment() -> dict[str, str]:
     return {"python": platform.python_version(), "platform": platform.platform(terse=True)}
-
-
-__all__ = [
-    "Run",
-    "RunNotFoundError",
-    "StepInfo",
-    "close_store",
-    "list_runs",
-    "open_run",
-    "open_store",
-    "start",
-]
-
-
-class Pruned(NamedTuple):
-    """What was removed."""
-
-    n_runs: int
-    n_files: int
-    n_bytes: int
-
-
-def prune(
-    store: str | os.PathLike[str] | Store,
-    *,
-    keep_days: float = 30.0,
-    grace_s: float = 3600.0,
-    dry_run: bool = False,
-) -> Pruned:
-    """Remove runs that ended more than ``keep_days`` ago, and value files that no run needs.
-
-    What a run needs is never removed, nor a file younger than ``grace_s`` seconds, which a step may be about to name.
-    """
-    opened = open_store(store)
-    limit = time.time() - keep_days * 86_400
-    # Writers wait meanwhile, so that no run can come to need a file between the look and the removal.
-    with opened.write(synced=True) as db:
-        rows = [row for row in tables.run_rows(db, limit=1_000_000) if row.state in tables.ENDED]
-        old = [row.id for row in rows if (row.finished or row.created) < limit]
-        needed = tables.file_names(db, without=old)
-        if not dry_run:
-            tables.remove_runs(db, old)
-        n_files, n_bytes = _remove_files(opened.folder, needed, time.time() - grace_s, dry_run=dry_run)
-    return Pruned(len(old), n_files, n_bytes)
-
-
-def _remove_files(
-    folder: values.Folder, needed: set[str], before: float, *, dry_run: bool
-) -> tuple[int, int]:
-    n_files = n_bytes = 0
-    for path in sorted(folder.path.glob("??/*")):  # temporary files too
-        known = path.stat()
-        if path.parent.name + path.name not in needed and known.st_mtime < before:
-            n_files, n_bytes = n_files + 1, n_bytes + known.st_size
-            if not dry_run:
-                path.unlink()
-    return n_files, n_bytes

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omics_nb.errors import DataError
-from omics_nb.reporting import spreadsheet_csv, table_csv
+from omics_nb.reporting import table_csv
 from omics_nb.reporting.export import plain, report_json, write_together
 from tests.example_values import values
 from tests.reporting.test_report import report_of
@@ -39,7 +39,7 @@ def test_csv_gives_the_table_back_to_the_last_bit() -> None:
     table.iloc[3, 1:] = np.nan
     table.iloc[4, 1] = 0.1 + 0.2
     again = read_back(table_csv(replace(result, table=table)))
-    assert list(again.columns) == ["symbol", *NUMBERS]
+    assert list(again.columns) == ["symbol", *NUMBERS, "source"]
     assert list(again.index) == list(table.index)
     assert again["symbol"].tolist() == table["symbol"].tolist()
     np.testing.assert_array_equal(again[NUMBERS].to_numpy(), table[NUMBERS].to_numpy())
@@ -58,31 +58,16 @@ def test_csv_keeps_names_as_they_are_in_the_file(name: str) -> None:
     assert len(rows) == len(table) + 1
 
 
-def test_rows_of_synthetic_data_carry_the_mark() -> None:
+def test_rows_carry_their_source_and_synthetic_ones_the_mark() -> None:
     result = values(synthetic=True).result
-    assert set(read_back(table_csv(result))["synthetic"].astype(str)) == {"True"}
-    assert "synthetic" not in result.table.columns
-    assert "synthetic" not in table_csv(values(synthetic=False).result)
-
-
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "＝"])
-def test_a_spreadsheet_gets_no_formula_from_a_name(start: str) -> None:
-    result = values(synthetic=False).result
-    name = f"{start}1+1"
-    table = result.table.assign(symbol=name).rename(index={result.table.index[0]: name})
-    rows = list(
-        csv.reader(
-            io.StringIO(spreadsheet_csv(replace(result, table=table)).removeprefix("\ufeff"), newline="")
-        )
-    )
-    assert rows[1][:2] == [f"'{name}", f"'{name}"]
-    assert float(rows[1][2]) == table["logFC"].iloc[0]
-
-
-def test_negative_numbers_stay_numbers_in_a_spreadsheet() -> None:
-    result = values(synthetic=False).result
-    again = read_back(spreadsheet_csv(result).removeprefix("\ufeff"))
-    np.testing.assert_array_equal(again[NUMBERS].to_numpy(), result.table[NUMBERS].to_numpy())
+    again = read_back(table_csv(result))
+    assert list(again.columns[-2:]) == ["source", "synthetic"]
+    assert set(again["source"]) == {"demo"}
+    assert set(again["synthetic"].astype(str)) == {"True"}
+    assert list(result.table.columns) == ["symbol", *NUMBERS]
+    real = table_csv(values(source="mirror:/data, geo", synthetic=False).result)
+    assert set(read_back(real)["source"]) == {"mirror:/data, geo"}
+    assert "synthetic" not in real
 
 
 def test_json_holds_everything_and_reads_back_the_same() -> None:
@@ -168,6 +153,22 @@ def test_when_one_file_cannot_be_written_none_is_and_nothing_is_left(tmp_path: P
     with pytest.raises(DataError, match="cannot write"):
         write_together({tmp_path / "a.csv": "a", tmp_path / "file" / "b.json": "b"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_target_that_is_a_folder_leaves_all_as_it_was_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("before")
+    (tmp_path / "c.html").mkdir()
+    with pytest.raises(DataError, match=r"cannot write .*/c\.html: ") as caught:
+        write_together({tmp_path / "a.csv": "a", tmp_path / "b.json": "b", tmp_path / "c.html": "c"})
+    assert caught.value.facts["path"] == str(tmp_path / "c.html")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "c.html"]
+    assert (tmp_path / "a.csv").read_text() == "before"
+
+
+def test_a_name_too_long_for_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot write .*x\.csv: "):
+        write_together({tmp_path / f"{'x' * 300}.csv": "a"})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_json_is_named() -> None:

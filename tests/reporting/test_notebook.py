@@ -101,7 +101,7 @@ def test_a_failing_cell_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(RunFailedError) as caught:
         run_report_notebook({}, tmp_path / "out", notebook=source)
     assert "(value / 0) failed: ZeroDivisionError: division by zero" in str(caught.value)
-    assert caught.value.facts["cell"] == 4
+    assert caught.value.facts["cell"] == 3
     assert "ZeroDivisionError" in str(caught.value.facts["traceback"])
     assert not (tmp_path / "out").exists()
 
@@ -137,6 +137,7 @@ def test_the_project_s_notebook_declares_what_a_report_needs_and_is_stripped() -
         "contrast",
         "platform",
         "design",
+        "method",
         "run_id",
         "out",
     ]

@@ -26,7 +26,7 @@ def test_the_numbers_of_the_findings_are_those_of_limma_in_r(report: Report, sha
     called = of_r["adj.P.Val"] <= 0.05
     up, down = int((called & (of_r["logFC"] > 0)).sum()), int((called & (of_r["logFC"] < 0)).sum())
     assert report.findings[0].text.startswith(
-        f"{up + down:,} of {len(of_r):,} features have adj.P.Val ≤ 0.05: {up:,} higher and {down:,} lower"
+        f"{up + down:,} of {len(of_r):,} features tested have adj.P.Val ≤ 0.05: {up:,} higher and {down:,} lower"
     )
 
 

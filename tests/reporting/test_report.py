@@ -46,10 +46,18 @@ def test_findings_are_counted_from_the_table(report: Report) -> None:
     called = table["adj.P.Val"] <= 0.05
     up, down = int((called & (table["logFC"] > 0)).sum()), int((called & (table["logFC"] < 0)).sum())
     assert report.findings[0].text == (
-        f"{up + down} of 60 features have adj.P.Val ≤ 0.05: {up} higher and {down} lower in vemurafenib "
-        "than in vehicle."
+        f"{up + down} of 60 features tested have adj.P.Val ≤ 0.05: {up} higher and {down} lower in "
+        "vemurafenib than in vehicle."
     )
     assert report.findings[0].evidence == "GSE42872, GPL6244: adj.P.Val, logFC"
+
+
+def test_findings_count_the_features_that_were_tested_not_all() -> None:
+    of = values()
+    table = of.result.table.copy()
+    table.loc[table.index[:9], ["P.Value", "adj.P.Val"]] = np.nan
+    found = report_of(replace_result(of, table=table)).findings
+    assert " of 51 features tested have " in found[0].text
 
 
 def test_the_smallest_p_is_named_with_its_row(report: Report) -> None:
@@ -104,6 +112,50 @@ def test_arrays_cite_limma_and_counts_cite_voom_and_tmm_too() -> None:
     assert any("(voom)" in statement.text for statement in counts.methods)
 
 
+def test_limma_trend_tells_the_filter_and_the_scaling_as_voom_does() -> None:
+    built = report_of(replace_result(real(), method="limma-trend"))
+    said = " ".join(statement.text for statement in built.methods)
+    assert "filterByExpr" in said
+    assert "(TMM)" in said
+    assert "(limma-trend)" in said
+    assert "(voom)" not in said
+    assert {"Law 2014", "Robinson 2010", "Chen 2016"} <= {citation.key for citation in built.citations}
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "told", "key"),
+    [
+        ("limma", {"robust": True}, "estimated robustly", "Phipson 2016"),
+        ("limma", {"trend": True}, "follows a trend", "Law 2014"),
+        ("limma", {"quantile": True}, "quantile normalisation", "Bolstad 2003"),
+        ("limma", {"sample_weights": True}, "Each sample was given a weight", "Ritchie 2006"),
+        ("voom", {"sample_weights": True}, "Each sample was given a weight", "Liu 2015"),
+        ("limma", {"block": "patient"}, "Samples with the same patient", "Smyth 2005"),
+        ("limma", {"log2": True}, "Logarithms were taken because", None),
+        ("limma", {"log2": False}, "Logarithms were not taken because", None),
+    ],
+)
+def test_each_option_of_the_fit_is_told_once_with_its_publication(
+    method: str, options: dict[str, bool | str], told: str, key: str | None
+) -> None:
+    plain = report_of(replace_result(real(), method=method))
+    built = report_of(replace_result(real(), method=method, options=options))
+    (statement,) = (said for said in built.methods if said not in plain.methods)
+    assert told in statement.text
+    assert statement.evidence == f"GSE42872: options, {next(iter(options))}"
+    assert statement.cites == ((key,) if key else ())
+    assert set(statement.cites) <= {citation.key for citation in built.citations}
+
+
+def test_every_option_that_an_analysis_takes_is_told() -> None:
+    from omics_nb.analysis.de import _DEFAULTS
+
+    given: dict[str, bool | str] = {name: "patient" if name == "block" else True for name in _DEFAULTS}
+    plain = report_of(real())
+    built = report_of(replace_result(real(), options=given))
+    assert len(built.methods) == len(plain.methods) + len(given)
+
+
 def test_synthetic_data_does_not_cite_geo(report: Report) -> None:
     assert "Barrett 2013" not in [citation.key for citation in report.citations]
 
@@ -116,6 +168,24 @@ def test_results_of_another_study_are_refused() -> None:
     of = values()
     with pytest.raises(DataError, match="the result is of GSE1, the study is GSE42872"):
         report_of(replace_result(of, accession="GSE1"))
+
+
+def test_a_result_or_quality_of_another_source_or_platform_is_refused() -> None:
+    of = values()
+    with pytest.raises(DataError, match=r"the result is of GSE42872 from ncbi, the study is from demo"):
+        report_of(replace_result(of, source="ncbi"))
+    with pytest.raises(DataError, match=r"the quality is of GSE42872 from ncbi, the study is from demo"):
+        report_of(of, quality=replace(of.quality, source="ncbi"))
+    with pytest.raises(DataError, match=r"the result is of platform GPL1, GSE42872 has matrices of GPL6244"):
+        report_of(replace_result(of, platform="GPL1"))
+    with pytest.raises(DataError, match=r"the quality is of platform GPL1, the result of GPL6244"):
+        report_of(of, quality=replace(of.quality, platform="GPL1"))
+
+
+@pytest.mark.parametrize("method", ["limma", "voom", "limma-trend"])
+def test_the_command_repeats_the_method(method: str) -> None:
+    words = shlex.split(report_of(replace_result(real(), method=method)).repeat.command)
+    assert words[words.index("--method") + 1] == method
 
 
 def test_the_command_survives_a_shell_whatever_the_names_hold() -> None:
@@ -133,7 +203,9 @@ def test_the_python_to_repeat_it_is_python_whatever_the_names_hold(hostile: str)
 
 
 def test_the_repr_is_one_line_and_the_same_on_every_run(report: Report) -> None:
-    assert repr(report) == f"Report(GSE42872, agent: vemurafenib vs vehicle, {CREATED})"
+    assert (
+        repr(report) == f"Report(GSE42872, agent: vemurafenib vs vehicle, {CREATED}, source demo, synthetic)"
+    )
 
 
 def test_notes_on_the_choice_are_shown() -> None:
@@ -275,7 +347,7 @@ def test_a_report_has_a_text_form(report: Report) -> None:
         "[synthetic] source: demo",
         "! These data are synthetic: generated to try the program out. They say nothing about biology.",
     ]
-    assert any("features have adj.P.Val ≤ 0.05" in line for line in lines)
+    assert any("of 60 features tested have adj.P.Val ≤ 0.05" in line for line in lines)
 
 
 def test_a_report_on_groups_of_ones_own_is_repeated_by_its_python() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from omics_nb import settings
-from omics_nb.errors import IntegrityError, NotFoundError, SettingsError, SourceError
-from omics_nb.sources import Source, open_source
+from omics_nb.errors import DataError, IntegrityError, NotFoundError, SettingsError, SourceError
+from omics_nb.records import StudyHeader
+from omics_nb.sources import Source, headers, open_source
 from omics_nb.sources.headers import HeaderShelf
 from omics_nb.sources.synthetic import ensure_archive
 from omics_nb.terms.question import understand
@@ -66,12 +68,17 @@ def test_a_folder_that_is_no_mirror_is_refused_with_the_layout(name: str, what: 
     assert "series/GSE42nnn/GSE42872/matrix/GSE42872_series_matrix.txt.gz" in str(caught.value)
 
 
-def test_the_spec_is_the_folder_as_it_was_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spec_opens_the_same_source_from_another_working_directory(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder.parent)
     source = open_source("mirror:mirror")
-    assert source.spec == "mirror:mirror"
-    assert source.fetch("GSE9000003").source == "mirror:mirror"
-    assert not source.synthetic
+    assert source.spec == f"mirror:{folder.resolve()}"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (hit,) = open_source(source.spec).search(understand("vemurafenib"))
+    study = open_source(hit.source).fetch(hit.accession)
+    assert (hit.source, study.source, study.synthetic) == (source.spec, source.spec, False)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +127,20 @@ def test_a_damaged_study_is_named_in_the_notes_and_hides_no_other(folder: Path) 
         source.fetch("GSE9000003")
 
 
+def test_a_search_that_only_damaged_files_could_answer_is_an_error_until_they_are_mended(
+    folder: Path,
+) -> None:
+    whole = {path: path.read_bytes() for path in (folder / MELANOMA).rglob("*.gz")}
+    damage(folder)
+    source = open_source(f"mirror:{folder}")
+    with pytest.raises(DataError, match=r"cannot be read.*GSE9000003: GSE9000003_\S+.* truncated") as caught:
+        source.search(understand("vemurafenib"))
+    assert caught.value.facts["accessions"] == ("GSE9000003",)
+    for path, content in whole.items():
+        path.write_bytes(content)
+    assert find(source, "vemurafenib") == ["GSE9000003"]
+
+
 def test_a_page_under_the_name_of_a_matrix_hides_no_other_study(folder: Path) -> None:
     for path in (folder / MELANOMA).rglob("*.gz"):
         path.write_text("<!DOCTYPE html><html><body>reCAPTCHA</body></html>")
@@ -160,6 +181,31 @@ def test_headers_are_kept_for_the_next_process_while_files_are_unchanged(folder:
     assert HeaderShelf(folder, kept_in).look() == before
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert "GSE9000003" in HeaderShelf(folder, kept_in).look().problems
+
+
+def fail_to_read(accession: str, files: object) -> StudyHeader:
+    raise PermissionError(13, "Permission denied", accession)
+
+
+def test_a_problem_that_may_pass_is_not_kept_as_damage(
+    folder: Path, kept_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = HeaderShelf(folder, kept_in)
+    with monkeypatch.context() as patched:
+        # The superuser may read everything, so a permission cannot be taken away for real here.
+        patched.setattr(headers, "read_header", fail_to_read)
+        assert set(shelf.look().problems) == {"GSE9000003", "GSE9000005", "GDS900001"}
+        assert "Permission denied" in shelf.look().problems["GSE9000003"]
+    assert json.loads(kept_in.read_text())["studies"] == {}
+    assert not shelf.look().problems
+    assert len(HeaderShelf(folder, kept_in).look().headers) == 3
+
+
+def test_damage_is_kept_for_the_next_process(folder: Path, kept_in: Path) -> None:
+    damage(folder)
+    before = HeaderShelf(folder, kept_in).look()
+    assert "truncated" in json.loads(kept_in.read_text())["studies"]["GSE9000003"]["problem"]
+    assert HeaderShelf(folder, kept_in).look() == before
 
 
 @pytest.mark.parametrize(

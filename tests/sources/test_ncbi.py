@@ -455,6 +455,25 @@ def test_without_network_what_was_fetched_before_still_opens_and_says_so(
         source.fetch("GSE42872")
 
 
+def test_an_annotation_that_could_not_be_asked_for_is_said(source: NcbiSource, clock: Clock) -> None:
+    assert not any("its annotation of GPL81" in note for note in source.fetch("GSE1623").notes)
+
+    def unplugged(settings: Settings, progress: Callable[[str], None]) -> Http:
+        return Http(settings, transport=httpx.MockTransport(_refuse), clock=clock, sleep=clock.sleep)
+
+    source.connect = unplugged
+    notes = source.fetch("GSE1623").notes
+    assert any("GEO could not be asked for its annotation of GPL81" in note for note in notes)
+
+
+def test_a_question_of_plain_words_alone_has_no_broader_search(source: NcbiSource) -> None:
+    query = Query("melanoma hepatocellular", terms=(term("melanoma", "word"), term("hepatocellular", "word")))
+    hits = source.search(query)
+    assert not hits
+    assert not any("plain words were left out" in note for note in hits.notes)
+    assert any("NCBI finds no series" in note for note in hits.notes)
+
+
 def _refuse(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("Network is unreachable", request=request)
 

@@ -92,3 +92,18 @@ def test_a_study_of_two_platforms_counts_the_samples_of_the_chosen_one() -> None
     for platform in two.matrices:
         picker.platform.value = platform
         assert sum(picker.levels(picker.factor.value).values()) <= two.matrix(platform).shape[1]
+
+
+def test_other_columns_can_be_adjusted_for_and_become_the_design() -> None:
+    study = omics.fetch("GSE9000003", source="demo")
+    picker = ComparisonPicker(lambda: None)
+    picker.show(study, omics.propose_contrasts(study))
+    assert picker.factor.value == "agent"
+    assert picker.design is None
+    offered = [value for _, value in picker.adjust.options]
+    assert "batch" in offered
+    assert "agent" not in offered
+    picker.adjust.value = ["batch"]
+    assert picker.design == "~ batch + agent"
+    picker.factor.value = "batch"
+    assert picker.design is None

@@ -203,6 +203,51 @@ def test_an_error_of_a_callback_itself_is_a_card_too(run: Any, words: Any) -> No
     run(test)
 
 
+def test_a_second_press_while_work_runs_starts_nothing_and_says_so(run: Any, words: Any) -> None:
+    async def test() -> None:
+        task, gate = Task(), threading.Event()
+        done: list[bool] = []
+
+        async def press() -> None:
+            done.append(await task.run("Search", lambda say: gate.wait(30)))
+
+        task.start(press)
+        task.start(press)  # before the first has begun
+        await _until(lambda: "Search is still under way" in words(task))
+        task.start(press)
+        await asyncio.sleep(0)
+        assert (task.state, done) == ("running", [])
+        gate.set()
+        await _until(lambda: task.state == "done")
+        await _until(lambda: done)
+        assert done == [True]
+        assert words(task) == ""
+
+    run(test)
+
+
+def test_a_press_on_another_way_to_the_same_task_does_not_fail_what_runs(run: Any, words: Any) -> None:
+    async def test() -> None:
+        task, gate, prepared = Task(), threading.Event(), asyncio.Event()
+
+        async def slow_to_begin() -> None:
+            await prepared.wait()
+            await task.run("Second", lambda say: None)
+
+        task.start(slow_to_begin)
+        await asyncio.sleep(0)
+        running = asyncio.ensure_future(task.run("First", lambda say: gate.wait(30)))
+        await _until(lambda: task.state == "running")
+        prepared.set()
+        await _until(lambda: "First is still under way" in words(task))
+        assert task.state == "running"
+        gate.set()
+        assert await running
+        assert task.state == "done"
+
+    run(test)
+
+
 def test_a_second_work_must_wait(run: Any) -> None:
     async def test() -> None:
         task, gate = Task(), threading.Event()

@@ -304,6 +304,29 @@ def test_a_module_that_is_passed_around_counts_as_a_whole(
     sys.modules.pop("own_three")
 
 
+def test_what_a_registry_names_by_text_counts_as_what_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_four").mkdir()
+    (tmp_path / "own_four" / "__init__.py").write_text("")
+    (tmp_path / "own_four" / "inner.py").write_text(
+        "def helper(x): return x\ndef named(x): return helper(x)\n"
+    )
+    inner = importlib.import_module("own_four.inner")
+    cells: dict[str, Any] = {"__name__": "__main__"}
+    exec(
+        "TABLE = {'a': 'own_four.inner:named'}\ndef step(x): return load(TABLE['a'])(x)\ndef load(text): ...",
+        cells,
+    )
+    before = fingerprint(cells["step"])
+    inner.helper = lambda x: -x
+    assert not is_fresh(before)
+    assert digest_of(cells["step"]) != before.digest
+    sys.modules.pop("own_four.inner")
+    sys.modules.pop("own_four")
+
+
 def test_installed_packages_count_by_their_version() -> None:
     import numpy as np
     import pandas as pd

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -36,7 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     programs = server_programs()
     if programs is None:
         pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/pg-XXXXXX"], text=True).strip())
+    # Not below pytest's own folder: the path of a socket has at most 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
     options: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL}
     if os.geteuid() == 0:  # the server refuses to run as root
         shutil.chown(folder, "postgres")

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from omics_nb.errors import RunError, RunFailedError, StoreError
 from omics_nb.workflow import Flow, Run, close_store, open_run, open_store, start, step
 from omics_nb.workflow.events import fold, run_state
-from omics_nb.workflow.run import scheduler_of
+from omics_nb.workflow.opened import scheduler_of
 from omics_nb.workflow.store import event_rows, run_row
 
 WAIT_S = 30
@@ -125,7 +125,7 @@ def test_any_flow_cut_anywhere_and_edited_gives_what_plain_calls_give(
             run = start(flow, {"x": 1}, store=store)
             with contextlib.suppress(StoreError, RunError):
                 run.result(WAIT_S)
-        finished = {path.partition("[")[0] for path, info in run.steps.items() if info.state == "done"}
+        finished = {path for path, info in run.steps.items() if info.state == "done"}
         edited = data.draw(st.sets(st.integers(0, n - 1), max_size=2))
         for i in edited:
             constants[i] += data.draw(st.sampled_from([1, 5]))

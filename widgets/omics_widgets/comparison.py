@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ipywidgets import HTML, Dropdown, HBox, RadioButtons, VBox
+from ipywidgets import HTML, Dropdown, HBox, RadioButtons, SelectMultiple, VBox
 from traitlets import Instance
 
 from omics_nb.display.markup import clean, el
@@ -27,16 +27,24 @@ class ComparisonPicker(VBox):
     def __init__(self, compare: Callable[[], None]) -> None:
         self._proposals: tuple[Proposal, ...] = ()
         self._quiet = False
+        self._comparable: list[str] = []
         self.proposed = marked(RadioButtons(), "omics-field", "omics-proposals")
         self.platform = _field("Platform", "omics-platform")
         self.factor = _field("Compare by", "omics-factor")
         self.tested = _field("Tested group", "omics-tested")
         self.reference = _field("Reference group", "omics-reference")
+        self.adjust = marked(
+            SelectMultiple(
+                description="Adjust for (optional)", rows=3, style={"description_width": "initial"}
+            ),
+            "omics-field",
+            "omics-adjust",
+        )
         self.swap = button("Swap groups", self._swap, "omics-swap", tooltip="Exchange tested and reference")
         self.compare = button("Find genes that differ", compare, "omics-compare", primary=True)
         self._advice = HTML()
         self._meaning = HTML()
-        fields = [self.platform, self.factor, self.tested, self.reference, self.swap]
+        fields = [self.platform, self.factor, self.tested, self.reference, self.swap, self.adjust]
         super().__init__(
             [
                 self._advice,
@@ -56,8 +64,17 @@ class ComparisonPicker(VBox):
     def controls(self) -> list[Any]:
         return [
             *(self.proposed, self.platform, self.factor, self.tested, self.reference),
-            *(self.swap, self.compare),
+            *(self.swap, self.adjust, self.compare),
         ]
+
+    @property
+    def design(self) -> str | None:
+        """The formula, where the person adjusts for other columns; None leaves it to the analysis."""
+        from omics_nb.analysis.design import quoted
+
+        if not self.adjust.value or self.contrast is None:
+            return None
+        return "~ " + " + ".join(quoted(name) for name in (*self.adjust.value, self.contrast.factor))
 
     def show(self, study: Study, proposals: Sequence[Proposal]) -> None:
         """The groups of a study; the first proposal is taken, or the first factor where there is none."""
@@ -96,6 +113,7 @@ class ComparisonPicker(VBox):
         kept = [name for name in map(str, self._study.samples.columns) if self._can_be_compared(name)]
         if contrast is not None and contrast.factor not in kept:
             kept.append(contrast.factor)
+        self._comparable = kept
         _offer(self.factor, [(clean(name), name) for name in kept], contrast.factor if contrast else None)
         self._offer_levels(contrast)
 
@@ -106,6 +124,11 @@ class ComparisonPicker(VBox):
     def _offer_levels(self, contrast: Contrast | None = None) -> None:
         levels = self.levels(self.factor.value) if self.factor.value else {}
         options = [(f"{clean(level)} ({counted(n, 'sample')})", level) for level, n in levels.items()]
+        others = [name for name in self._comparable if name != self.factor.value]
+        kept = [name for name in self.adjust.value or () if name in others]
+        self.adjust.options = [(clean(name), name) for name in others]
+        self.adjust.value = kept
+        visible(self.adjust, bool(others))
         first, second, *_ = [*levels, None, None]
         _offer(self.reference, options, contrast.reference if contrast else first)
         _offer(self.tested, options, contrast.tested if contrast else second)

@@ -13,6 +13,7 @@ import omics_nb as omics
 from omics_nb import settings, sources
 from omics_nb.errors import NoMatrixError, QuestionError
 from omics_nb.records import DEResult, Hit, Hits, Proposal, Quality, Study
+from omics_nb.reporting import file_name
 
 from .comparison import ComparisonPicker
 from .hits import HitsView
@@ -158,9 +159,10 @@ class Explore(VBox):
             raise NoMatrixError("open a study with values before you compare its groups")
         self._forget(4)
         hits = self.found.hits
+        design = {"design": self.picker.design} if self.picker.design else {}
 
         def work(say: Say) -> Any:
-            result = self._verbs.analyse(study, contrast=contrast, platform=platform)
+            result = self._verbs.analyse(study, contrast=contrast, platform=platform, **design)
             say("Drawing the figures")
             question = hits.query.text if hits else None
             return self._verbs.report(study, result, question=question, hits=hits)
@@ -177,7 +179,7 @@ class Explore(VBox):
         report = self.found.report
         if report is None:
             raise NoMatrixError("compare two groups before you save a report of them")
-        path = self._reports / f"{_file_name(report.result)}.html"
+        path = self._reports / f"{file_name(report.result)}.html"
         saved = await self._run("save", "Saving the report", lambda _: report.save(path))
         self.found = replace(self.found, saved=saved)
         self.saver.show(saved)
@@ -204,11 +206,6 @@ class Explore(VBox):
         for step in self.steps[number:]:
             step.reveal(False)
         self.saver.clear()
-
-
-def _file_name(result: DEResult) -> str:
-    words = "_".join((result.accession, result.contrast.tested, "vs", result.contrast.reference))
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in words)[:120]
 
 
 def explore(

@@ -33,6 +33,10 @@ class Cancelled(Exception):  # noqa: N818 - a choice of a person, not an error
     """The work was cancelled by the person who started it."""
 
 
+class _StillBusyError(RuntimeError):
+    """A second work was to run on a task whose first is not over."""
+
+
 class Task(VBox):
     """What is under way, in words. ``state`` is idle, running, cancelling, cancelled, done or failed."""
 
@@ -53,7 +57,10 @@ class Task(VBox):
         self._show("")
 
     def start(self, work: Callable[[], Awaitable[Any]]) -> None:
-        """Run ``work()`` on the task's loop; for callbacks, which may be anywhere. Errors become a card."""
+        """Run ``work()`` on the task's loop; for callbacks, which may be anywhere. Errors become a card.
+
+        While other work runs, as after a second press, nothing is started and the status says why.
+        """
         self._loop.call_soon_threadsafe(self._spawn, work)
 
     def _spawn(self, work: Callable[[], Awaitable[Any]]) -> None:
@@ -62,19 +69,33 @@ class Task(VBox):
         task.add_done_callback(self._kept.discard)
 
     async def _guarded(self, work: Callable[[], Awaitable[Any]]) -> None:
+        if self._busy():
+            self._say_busy()
+            return
         try:
             await work()
         except Cancelled:
             return
+        except _StillBusyError:
+            self._say_busy()
         except Exception as error:
             if self.state != "failed":
                 self._fail(error)
+
+    def _busy(self) -> bool:
+        return self.state in {"running", "cancelling"}
+
+    def _say_busy(self) -> None:
+        self._show(
+            f"{self.doing} is {'being cancelled' if self.state == 'cancelling' else 'still under way'} …"
+        )
 
     async def run(self, doing: str, work: Callable[[Say], Value]) -> Value:
         """The value of ``work(say)``, computed in a thread; ``say(text)`` shows how far it is.
 
         Cancelled if the person cancels: work ends at its next ``say``; work that says nothing is left to end
-        by itself, its value dropped. Whatever else ``work`` raises is shown as a card and raised.
+        by itself, its value dropped. RuntimeError if other work is under way, which goes on. Whatever else
+        ``work`` raises is shown as a card and raised.
         """
         self._begin(doing)
         try:
@@ -118,8 +139,8 @@ class Task(VBox):
             cancelled.cancel()
 
     def _begin(self, doing: str) -> None:
-        if self.state in {"running", "cancelling"}:
-            raise RuntimeError(f"{self.doing} is still under way; {doing} must wait for it")
+        if self._busy():
+            raise _StillBusyError(f"{self.doing} is still under way; {doing} must wait for it")
         self._stop = threading.Event()
         self._cancelled = asyncio.Event()
         self._began = time.monotonic()
@@ -140,7 +161,7 @@ class Task(VBox):
 
     def _show(self, text: str) -> None:
         self._said = text
-        running = self.state in {"running", "cancelling"}
+        running = self._busy()
         passed = time.monotonic() - self._began if running else 0
         # The seconds are for the eye: a screen reader would read them out each time.
         clock = (

@@ -1,0 +1,53 @@
+"""Room is made: old runs are removed, and value files that no run needs."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from . import store as tables
+from .opened import Place, open_store
+from .values import Folder
+
+
+class Pruned(NamedTuple):
+    """What was removed."""
+
+    n_runs: int
+    n_files: int
+    n_bytes: int
+
+
+def prune(
+    store: Place,
+    *,
+    keep_days: float = 30.0,
+    grace_s: float = 3600.0,
+    dry_run: bool = False,
+) -> Pruned:
+    """Remove runs that ended more than ``keep_days`` ago, and value files that no run needs.
+
+    What a run needs is never removed, nor a file younger than ``grace_s`` seconds, which a step may be about to name.
+    """
+    opened = open_store(store)
+    limit = time.time() - keep_days * 86_400
+    # Writers wait meanwhile, so that no run can come to need a file between the look and the removal.
+    with opened.write(synced=True) as db:
+        rows = [row for row in tables.run_rows(db, limit=1_000_000) if row.state in tables.ENDED]
+        old = [row.id for row in rows if (row.finished or row.created) < limit]
+        needed = tables.file_names(db, without=old)
+        if not dry_run:
+            tables.remove_runs(db, old)
+        n_files, n_bytes = _remove_files(opened.folder, needed, time.time() - grace_s, dry_run=dry_run)
+    return Pruned(len(old), n_files, n_bytes)
+
+
+def _remove_files(folder: Folder, needed: set[str], before: float, *, dry_run: bool) -> tuple[int, int]:
+    n_files = n_bytes = 0
+    for path in sorted(folder.path.glob("??/*")):  # temporary files too
+        known = path.stat()
+        if path.parent.name + path.name not in needed and known.st_mtime < before:
+            n_files, n_bytes = n_files + 1, n_bytes + known.st_size
+            if not dry_run:
+                path.unlink()
+    return n_files, n_bytes
