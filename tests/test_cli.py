@@ -217,3 +217,15 @@ def test_the_command_is_installed_and_says_its_version() -> None:
         [command, "--version"], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert done.stdout.startswith("omics-nb, version ")
+
+
+def test_doctor_looks_into_the_store_and_the_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "runs.sqlite").write_bytes(b"no database at all" * 100)
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("OMICS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("OMICS_CACHE", str(tmp_path / "cache"))
+    done = _run("doctor")
+    assert done.exit_code == 1
+    assert "move that file away" in done.output
+    assert "is a file; set OMICS_CACHE" in done.output

@@ -91,14 +91,9 @@ def differential_expression(
 
     NoMatrixError, DesignError (levels, group sizes, a design that cannot be estimated) or ScaleError say what to do.
     """
-    given: dict[str, Any] = {
-        "log2": log2,
-        "quantile": quantile,
-        "trend": trend,
-        "robust": robust,
-        "sample_weights": sample_weights,
-        "block": block,
-    }
+    told = _changed(
+        log2=log2, quantile=quantile, trend=trend, robust=robust, sample_weights=sample_weights, block=block
+    )
     platform = study.choose_platform(platform)
     matrix = study.matrices[platform]
     asked, model, groups = _modelled(study, matrix, _contrast(contrast), design)
@@ -129,7 +124,7 @@ def differential_expression(
             *_notes_on_options(options),
         ),
         versions=versions(),
-        options={name: value for name, value in given.items() if value != _DEFAULTS[name]},
+        options=told,
     )
 
 
@@ -142,6 +137,11 @@ def _modelled(
     formula = design or default_formula(asked.factor)
     model = build_design(samples, formula, factor=asked.factor, reference=asked.reference)
     return asked, model, contrast_groups(samples, asked, model.samples)
+
+
+def _changed(**options: Any) -> dict[str, Any]:
+    """The options that are not at their defaults."""
+    return {name: value for name, value in options.items() if value != _DEFAULTS[name]}
 
 
 def versions() -> dict[str, str]:

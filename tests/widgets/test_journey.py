@@ -293,3 +293,35 @@ def test_a_contrast_that_a_person_chose_is_the_one_that_is_computed(run: Any) ->
         assert result.contrast == Contrast("agent", "vehicle", "tamoxifen")
 
     run(test)
+
+
+def test_every_study_with_values_opens_with_groups_that_can_be_compared(run: Any) -> None:
+    async def test() -> None:
+        page = explore(source="demo")
+        for number in (3, 10, 27, 29):  # groups in columns, and groups that only titles or source names tell
+            study = await page.open_study(f"GSE{9000000 + number}")
+            assert page.picker.contrast is not None, study.accession
+            assert not page.picker.compare.disabled
+
+    run(test)
+
+
+def test_real_studies_whose_titles_tell_the_groups_open_and_compare(run: Any, shared: Path) -> None:
+    async def test() -> None:
+        page = explore(source=f"mirror:{shared / 'geo'}")
+        for accession in ("GSE42872", "GSE781"):
+            await page.open_study(accession)
+            result = await page.compare()
+            assert len(result.significant()) > 1000
+
+    run(test)
+
+
+def test_what_is_adjusted_for_reaches_the_analysis(run: Any) -> None:
+    async def test() -> None:
+        page = explore(source="demo")
+        await page.open_study("GSE9000003")
+        page.picker.adjust.value = ["batch"]
+        assert (await page.compare()).design == "~ batch + agent"
+
+    run(test)
