@@ -51,9 +51,17 @@ def main() -> None:
             env=environment,
         )
         assert (away / "table.csv").stat().st_size > 0
-        run([scripts / "python", "-c", "import omics_nb, omics_widgets; print(omics_nb.__file__)"], cwd=away)
+        bare = subprocess.run(
+            [scripts / "python", "-c", "import omics_widgets"], capture_output=True, text=True
+        )
+        assert "pip install 'omics-nb[notebook]'" in bare.stderr, "a missing extra must say how to get it"
 
         run([scripts / "python", "-m", "pip", "install", "--quiet", f"{wheel}[notebook]"], cwd=away)
+        run(
+            [scripts / "python", "-c", "import omics_widgets; print(omics_widgets.explore)"],
+            cwd=away,
+            env=environment,
+        )
         print(run([scripts / "omics-nb", "demo", "--out", "reports"], cwd=away, env=environment))
         written = sorted(path.suffix for path in (away / "reports").iterdir())
         assert {".html", ".ipynb", ".json", ".csv"} <= set(written), f"the report lacks files: {written}"

@@ -14,6 +14,15 @@ Notebooks become dashboards by ``python -m omics_widgets.dashboard notebooks``.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+from omics_nb.errors import MissingExtraError
+
+if find_spec("ipywidgets") is None:
+    raise MissingExtraError(
+        "the forms need ipywidgets; run: pip install 'omics-nb[notebook]'", extra="notebook"
+    )
+
 from .comparison import ComparisonPicker as ComparisonPicker
 from .hits import HitsView as HitsView
 from .journey import Explore as Explore
