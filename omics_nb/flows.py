@@ -129,9 +129,7 @@ def _choose(
         given = check_contrast(study.accession, with_groups(study.samples), Contrast(*contrast))
         return Chosen(study, study.choose_platform(platform), given, "The comparison was given.")
     best = best_proposal(study, platform, query)
-    others = [name for name in study.matrices if name != best.platform]
-    left = f". {', '.join(others)} of this study also holds values and was not analysed" if others else ""
-    return Chosen(study, best.platform, best.contrast, best.reason + left)
+    return Chosen(study, best.platform, best.contrast, best.reason)
 
 
 def quality(chosen: Chosen) -> Quality:

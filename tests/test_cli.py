@@ -229,3 +229,18 @@ def test_doctor_looks_into_the_store_and_the_folders(tmp_path: Path, monkeypatch
     assert done.exit_code == 1
     assert "move that file away" in done.output
     assert "is a file; set OMICS_CACHE" in done.output
+
+
+def test_the_shell_offers_the_states_and_methods_that_there_are() -> None:
+    from typing import get_args
+
+    from omics_nb.analysis.de import Method
+    from omics_nb.cli.options import method_option
+    from omics_nb.cli.runs import STATES
+    from omics_nb.workflow import store
+
+    assert set(STATES) == {*store.ACTIVE, *store.ENDED, "paused", "interrupted"}
+    command = method_option(cli.main.commands["doctor"])
+    (option,) = [p for p in command.params if p.name == "method"]
+    command.params.remove(option)
+    assert tuple(option.type.choices) == get_args(Method)  # type: ignore[attr-defined]

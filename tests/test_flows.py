@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import omics_nb as omics
+from omics_nb.agents.analysis import best_proposal
 from omics_nb.errors import FlowError, RunFailedError, RunNotFoundError
 from omics_nb.reporting import Report
 
@@ -75,13 +76,29 @@ def test_a_source_that_cannot_be_opened_fails_a_validation_and_is_no_finding() -
         run.result(timeout=60)
 
 
-def test_a_question_takes_whole_words_of_a_comparison() -> None:
-    study = omics.fetch("GSE9000003", source="demo")
-    best = omics.propose_contrasts(study)[0]
-    assert (
-        omics.start_report("melanoma", study="GSE9000003", source="demo").result(timeout=60).result.contrast
-        == best.contrast
+def test_a_question_chooses_among_comparisons_by_whole_words() -> None:
+    study = omics.fetch("GSE9000003", source="demo").with_factor("surgery", ["operated", "sham"] * 3)
+    assert {p.contrast.factor for p in omics.propose_contrasts(study)} >= {"agent", "surgery"}
+
+    def chosen(word: str) -> str:
+        return best_proposal(
+            study, query=omics.Query(word, terms=(omics.Term(word, "word", word),))
+        ).contrast.factor
+
+    assert chosen("operated") == "surgery"
+    assert chosen("rat") == omics.propose_contrasts(study)[0].contrast.factor == "agent"
+
+
+def test_platforms_that_were_not_analysed_are_named() -> None:
+    accession = next(
+        hit for hit in omics.search("several platforms", source="demo", limit=40) if len(hit.platforms) > 1
     )
+    study = omics.fetch(accession)
+    best = best_proposal(study)
+    others = [name for name in study.matrices if name != best.platform]
+    assert others
+    assert all(name in best.reason for name in others)
+    assert "not analysed" not in best_proposal(study, platform=best.platform).reason
 
 
 def test_runs_are_listed_newest_first() -> None:

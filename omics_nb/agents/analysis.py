@@ -76,15 +76,14 @@ def differential_expression(
     best = best_proposal(study, platform)
     result = fit(contrast=best.contrast, platform=best.platform)
     note = f"The comparison was proposed from the sample sheet, not given: {best.reason}"
-    others = [name for name in study.matrices if name != best.platform]
-    more = (f"{', '.join(others)} of this study also holds values and was not analysed",) if others else ()
-    return replace(result, notes=(note, *more, *result.notes))
+    return replace(result, notes=(note, *result.notes))
 
 
 def best_proposal(study: Study, platform: str | None = None, query: Query | None = None) -> Proposal:
     """The comparison to make where none was given: of those that the samples suggest, the one nearest to the question.
 
-    NoMatrixError for a platform without values, DesignError where the samples suggest nothing.
+    Its reason names the platforms that were left aside. NoMatrixError for a platform without values, DesignError where
+    the samples suggest nothing.
     """
     if platform is not None or not study.matrices:
         study.choose_platform(platform)
@@ -104,4 +103,9 @@ def best_proposal(study: Study, platform: str | None = None, query: Query | None
         levels = f"{proposal.contrast.tested} {proposal.contrast.reference}".casefold()
         return sum(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", levels) is not None for word in words)
 
-    return max(proposals, key=named)
+    best = max(proposals, key=named)
+    aside = [name for name in study.matrices if name != best.platform and platform is None]
+    if not aside:
+        return best
+    left = f"{', '.join(aside)} of this study also has values, which were not analysed"
+    return replace(best, reason=f"{best.reason}. {left}")

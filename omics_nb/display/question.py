@@ -117,14 +117,15 @@ def hits_body(hits: Hits) -> Html:
     """Source, notes and the table of what was found, with the reasons."""
     return join(
         [
-            source_line(hits.source, synthetic=_is_synthetic(hits)),
+            source_line(hits.source, synthetic=is_synthetic(hits)),
             notes(hits.notes),
             _hits_table(hits) if hits.hits else None,
         ]
     )
 
 
-def _is_synthetic(hits: Hits) -> bool:
+def is_synthetic(hits: Hits) -> bool:
+    """Whether the source or any of its hits says so: a source of another package may mark its hits alone."""
     return hits.synthetic or any(hit.synthetic for hit in hits)
 
 
@@ -168,7 +169,7 @@ def _hit_row(hit: Hit) -> tuple[object, ...]:
 def hits_text(hits: Hits) -> str:
     """The question as it was read, the hits as aligned columns with the reason below each, and notes."""
     lines = [wrap(f"“{hits.query.text}”"), *(wrap(line, indent="  ") for line in explain_query(hits.query))]
-    lines += ["", f"{_found(hits)}; {source_text(hits.source, synthetic=_is_synthetic(hits))}"]
+    lines += ["", f"{_found(hits)}; {source_text(hits.source, synthetic=is_synthetic(hits))}"]
     if hits.hits:
         lines += _hit_lines(hits)
     return "\n".join([*lines, *(wrap(note) for note in hits.notes)])

@@ -364,3 +364,15 @@ def test_a_report_on_groups_of_ones_own_is_repeated_by_its_python() -> None:
     exec(steps, again)
     assert again["result"].table.equals(result.table)
     assert again["result"].options == {"robust": True}
+
+
+def test_two_comparisons_never_share_a_file_name() -> None:
+    from omics_nb.reporting import file_name
+
+    def name(tested: str, reference: str = "control") -> str:
+        return file_name(replace(values().result, contrast=Contrast("agent", tested, reference)))
+
+    assert re.fullmatch(r"[A-Za-z0-9.-]+-drug-vs-control", name("drug"))
+    levels = ["drug", "TNFα", "TNFβ", "x" * 200, "x" * 200 + "y", "../../etc"]
+    assert len({name(level) for level in levels}) == len(levels)
+    assert all(len(name(level)) <= 100 and re.fullmatch(r"[A-Za-z0-9.-]+", name(level)) for level in levels)

@@ -295,7 +295,7 @@ def test_a_contrast_that_a_person_chose_is_the_one_that_is_computed(run: Any) ->
     run(test)
 
 
-def test_every_study_with_values_opens_with_groups_that_can_be_compared(run: Any) -> None:
+def test_studies_open_whether_columns_or_only_titles_tell_the_groups(run: Any) -> None:
     async def test() -> None:
         page = explore(source="demo")
         for number in (3, 10, 27, 29):  # groups in columns, and groups that only titles or source names tell

@@ -10,6 +10,7 @@ from traitlets import Unicode
 
 from omics_nb.display.markup import Html, accession_link, el, notes, source_line, synthetic_badge
 from omics_nb.display.numbers import counted
+from omics_nb.display.question import is_synthetic
 from omics_nb.records import Hit, Hits
 
 from .parts import block, button, marked, visible
@@ -41,7 +42,7 @@ class HitsView(VBox):
         self._reading.value = understood(hits.query, hits.backend_query)
         self._found.value = block(
             el("p", el("strong", found_text(hits)), role="status"),
-            source_line(hits.source, synthetic=any(hit.synthetic for hit in hits)),
+            source_line(hits.source, synthetic=is_synthetic(hits)),
             notes(hits.notes),
         )
         self._buttons = {hit.accession: self._button(hit) for hit in hits}
