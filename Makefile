@@ -5,8 +5,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= reports
-# What the pins hold; PostgreSQL and Dask are for those who install them.
+# Pinned for users; a lab's server and workers are pinned for the tests alone.
 EXTRAS := --extra notebook --extra anndata --extra excel
+DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask
+# What the benchmarks measure against pins other versions than we do, so it lives in an environment of its own.
+PEERS := $(VENV)-peers
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all lab dashboard bench check lock wheel clean
@@ -40,8 +43,14 @@ check: $(BIN)/.dev  ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(BIN)/.dev  ## speed, against the limit and against peers, in one run
-	$(BIN)/python -m tests.benchmarks
+$(PEERS)/.done: tests/benchmarks/peers.lock pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --require-hashes --requirement tests/benchmarks/peers.lock
+	$(PEERS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+bench: $(PEERS)/.done  ## speed, against the limit and against peers, in one run
+	$(PEERS)/bin/python -m tests.benchmarks
 
 lab: $(BIN)/.run  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir notebooks
@@ -60,7 +69,11 @@ lock: $(BIN)/uv  ## pin anew what pyproject.toml asks for
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --upgrade pyproject.toml $(EXTRAS) --group build --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header pyproject.toml $(EXTRAS) --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock
+		--no-header pyproject.toml $(DEV_EXTRAS) --group build --group dev --constraint requirements.lock \
+		--output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+		--no-header --upgrade pyproject.toml --extra anndata --extra excel --extra postgres --extra dask --group build \
+		--group peers --output-file tests/benchmarks/peers.lock
 
 clean:  ## remove the environment and everything that was made
-	rm -rf $(VENV) build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist reports .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
