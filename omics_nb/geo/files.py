@@ -7,6 +7,7 @@ where its checksum and length stand.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ BOM = b"\xef\xbb\xbf"
 # The largest real family file is some GB of text; what unpacks beyond this is an accident or an attack.
 LIMIT_BYTES = 8 * 2**30
 _PIECE = 1 << 18
+# Deflate packs at most 1,032 to one.
+_MOST_COMPRESSION = 1032
 # Its stub says an instance of Exception; it is a class.
 _ISAL_ERROR = cast("type[Exception]", IsalError)
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
@@ -143,6 +146,16 @@ def _plain_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
             first = False
     if held := held.removeprefix(BOM) if first else held:
         yield held.strip(b"\r") if lines else held.replace(b"\r", b"\n")
+
+
+def about_bytes(path: Path) -> int:
+    """How long the text is, at a guess that costs nothing: gzip files end with the length of their last member."""
+    with _open(path) as handle:
+        if handle.read(len(GZIP)) != GZIP:
+            return path.stat().st_size
+        packed = handle.seek(0, os.SEEK_END)
+        handle.seek(max(0, packed - 4))
+        return min(int.from_bytes(handle.read(4), "little"), _MOST_COMPRESSION * packed)
 
 
 def plain_lines(data: bytes) -> bytes:

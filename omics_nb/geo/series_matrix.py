@@ -19,7 +19,7 @@ import pandas as pd
 
 from ..errors import FormatError, IntegrityError
 from . import files
-from .tables import PIECE_BYTES, Block, read_numbers, repeated_rows, split_row
+from .tables import Block, read_numbers, repeated_rows, split_row, whole_rows
 
 _BEGIN = b"!series_matrix_table_begin"
 _END = b"!series_matrix_table_end"
@@ -51,7 +51,7 @@ class SeriesMatrix:
 
 def read_series_matrix(path: Path) -> SeriesMatrix:
     """The whole file. FormatError if it is no series matrix; IntegrityError if damaged or without its end."""
-    return _parse(files.text_pieces(path), path.name, values=True)
+    return _parse(files.text_pieces(path), path.name, values=True, about_bytes=files.about_bytes(path))
 
 
 def read_series_header(path: Path) -> SeriesMatrix:
@@ -61,17 +61,17 @@ def read_series_header(path: Path) -> SeriesMatrix:
 
 def parse_series_matrix(data: bytes, origin: str) -> SeriesMatrix:
     """As ``read_series_matrix``, of text whose only line end is ``\\n``; ``origin`` names it in errors and notes."""
-    return _parse(iter([data]), origin, values=True)
+    return _parse(iter([data]), origin, values=True, about_bytes=len(data))
 
 
-def _parse(pieces: Iterator[bytes], origin: str, *, values: bool) -> SeriesMatrix:
+def _parse(pieces: Iterator[bytes], origin: str, *, values: bool, about_bytes: int = 0) -> SeriesMatrix:
     above, header, rest = _head(pieces, origin)
     notes: list[str] = []
     metadata, rows = _header(above, origin, notes)
     block = Block(header, b"", origin, above, quoted=True)
     samples = _samples(rows, header[1:], origin, notes)
     if values:
-        frame = _values(block, _row_pieces(chain([rest], pieces), block), notes)
+        frame = _values(block, _row_pieces(chain([rest], pieces), block), about_bytes, notes)
         has_values = len(frame) > 0
     else:
         frame = _frame(np.empty((0, len(header[1:]))), [], header[1:])
@@ -133,25 +133,20 @@ def _has_rows(rest: bytes, pieces: Iterator[bytes]) -> bool:
 
 def _row_pieces(pieces: Iterable[bytes], block: Block) -> Iterator[bytes]:
     """Whole rows up to the end marker; IntegrityError if there is none. The file is read to its end."""
-    held: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size < PIECE_BYTES:
-            continue
-        text = b"".join(held)
+    texts = whole_rows(pieces)
+    held = b""
+    for text in texts:
+        if held:
+            yield held
         end = _end_of(text)
-        cut = end if end >= 0 else text.rfind(b"\n") + 1
-        if cut:
-            yield text[:cut]
         if end >= 0:
-            deque(pieces, maxlen=0)
+            if end:
+                yield text[:end]
+            deque(texts, maxlen=0)
             return
-        held, size = [text[cut:]], len(text) - cut
-    text = b"".join(held)
-    end = _end_of(text)
-    end = end if end >= 0 else _find_line(text, _END, 0)
+        held = text
+    # In an unusual spelling the marker is looked for only where it must be: it takes longer.
+    end = _find_line(held, _END, 0)
     if end < 0:
         raise IntegrityError(
             f"{block.origin} is cut off: its table, which begins in line {block.first_line}, has no "
@@ -160,7 +155,7 @@ def _row_pieces(pieces: Iterable[bytes], block: Block) -> Iterator[bytes]:
             line=block.first_line,
         )
     if end:
-        yield text[:end]
+        yield held[:end]
 
 
 def _end_of(text: bytes) -> int:
@@ -247,11 +242,11 @@ def _platform(
     return found[0] if found else ""
 
 
-def _values(block: Block, pieces: Iterator[bytes], notes: list[str]) -> pd.DataFrame:
+def _values(block: Block, pieces: Iterator[bytes], about_bytes: int, notes: list[str]) -> pd.DataFrame:
     if not block.header:
         deque(pieces, maxlen=0)
         return _frame(np.empty((0, 0)), [], ())
-    numbers = read_numbers(block, range(1, len(block.header)), pieces=pieces)
+    numbers = read_numbers(block, range(1, len(block.header)), pieces=pieces, about_bytes=about_bytes)
     frame = _frame(numbers.values, numbers.names(), block.header[1:])
     notes += [*numbers.notes, *(f"{block.origin}: {note}" for note in repeated_rows(frame.index))]
     return frame

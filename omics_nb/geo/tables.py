@@ -36,8 +36,10 @@ MISSING = [
 ]  # fmt: skip
 _MISSING = frozenset(token.encode() for token in MISSING)
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
+# Those that are tried first: the more names there are to look for, the longer each cell takes.
+_USUAL_MISSING = ["", "null", "NA"]
 #: How much text is parsed at a time: enough to outweigh the start, little enough to share among threads.
-PIECE_BYTES = 8 << 20
+PIECE_BYTES = 4 << 20
 _WORKERS = min(4, os.cpu_count() or 1)
 _Rows = bytes | memoryview
 
@@ -82,8 +84,8 @@ class Block:
 class Numbers:
     """Columns of numbers beside their row names.
 
-    ``keys``: pyarrow array of bytes, one a row. ``values``: rows × columns, by column in memory, float64 (or int64
-    where whole numbers were asked for and found).
+    ``keys``: pyarrow array of bytes, one a row. ``values``: rows × columns, by column in memory, float64 (or, where
+    whole numbers were asked for and found, int32, or int64 where one is beyond that).
     """
 
     keys: Any
@@ -116,40 +118,75 @@ def read_numbers(
     key: int = 0,
     whole: bool = False,
     pieces: Iterable[bytes] | None = None,
+    about_bytes: int = 0,
 ) -> Numbers:
     """Columns of numbers and the column that names the rows; empty rows are left out.
 
     Short rows end in missing values. Rows with too many cells have only missing values, for it cannot be told
     which cell belongs where. Both, and text where a number should be, are in ``notes``. With ``whole`` the values
-    are int64 if every cell is a whole number. ``pieces`` of whole rows take the place of the block's own, so that
-    a file can be parsed while it is unpacked.
+    are int32, or int64, if every cell is a whole number. ``pieces`` of whole rows take the place of the block's
+    own, so that a file can be parsed while it is unpacked; how large they are together, ``about_bytes``, saves memory.
     """
-    trouble, parts = Trouble(block), []
+    trouble, keys = Trouble(block), []
+    matrix = _Matrix(len(columns), about_bytes if pieces is not None else len(block.rows))
     for part in _in_order(
         _cut(block.rows) if pieces is None else pieces,
         lambda rows: _numbers(rows, block, key, columns, whole=whole),
     ):
         trouble.add_piece(part)
-        parts.append(part)
-    names = pa.chunked_array([part.keys for part in parts], type=pa.binary()).combine_chunks()
-    values = _stacked(parts, len(names), len(columns))
+        keys.append(_unquoted(part.keys) if block.quoted else part.keys)
+        matrix.add(part.cells, part.n_bytes)
+    names = pa.chunked_array(keys, type=pa.binary()).combine_chunks()
     notes = trouble.notes()
-    if infinite := int(np.isinf(values).sum()):
-        notes += (f"{block.origin}: {infinite:,} values are infinite",)
-    return Numbers(_unquoted(names) if block.quoted else names, values, notes)
+    if matrix.n_infinite:
+        notes += (f"{block.origin}: {matrix.n_infinite:,} values are infinite",)
+    return Numbers(names, matrix.values, notes)
 
 
-def _stacked(parts: list[_Part], n_rows: int, n_columns: int) -> np.ndarray[Any, Any]:
-    """The cells of all parts, by column in memory. Empties ``parts`` on the way, to hold the values only once."""
-    kinds = {column.dtype for part in parts for column in part.cells} or {np.dtype(np.float64)}
-    values = np.empty((n_rows, n_columns), dtype=kinds.pop() if len(kinds) == 1 else np.float64, order="F")
-    at = 0
-    while parts:
-        part = parts.pop(0)
-        for place, column in enumerate(part.cells):
-            values[at : at + len(part.keys), place] = column
-        at += len(part.keys)
-    return values
+class _Matrix:
+    """Rows × columns, by column in memory, to which rows are added while others are still being parsed.
+
+    Room for all is made from the first rows and ``about_bytes``, the size of the whole text: to keep the parts and
+    join them in the end would take the memory twice.
+    """
+
+    def __init__(self, n_columns: int, about_bytes: int) -> None:
+        self.n_rows = self.n_infinite = 0
+        self._about_bytes = about_bytes
+        self._room = np.empty((0, n_columns), order="F")
+
+    @property
+    def values(self) -> np.ndarray[Any, Any]:
+        return self._room[: self.n_rows]
+
+    def add(self, rows: np.ndarray[Any, Any], n_bytes: int) -> None:
+        """Add rows that were ``n_bytes`` of text."""
+        end = self.n_rows + len(rows)
+        kind = np.result_type(rows, self._room) if self.n_rows else rows.dtype
+        if end > len(self._room) or kind != self._room.dtype:
+            expected = int(len(rows) / n_bytes * self._about_bytes * 1.02) if not self.n_rows else 0
+            grown = np.empty((max(expected, end, self.n_rows * 3 // 2), rows.shape[1]), kind, order="F")
+            grown[: self.n_rows] = self.values
+            self._room = grown
+        self._room[self.n_rows : end] = rows
+        self.n_rows = end
+        if kind.kind == "f":
+            self.n_infinite += int(np.isinf(rows).sum())
+
+
+def whole_rows(pieces: Iterable[bytes], size: int = PIECE_BYTES) -> Iterator[bytes]:
+    """The same text in pieces of about ``size`` bytes that end with a line; the last ends as the text does."""
+    held: list[bytes] = []
+    n_held = 0
+    for piece in pieces:
+        n_held += len(piece)
+        cut = piece.rfind(b"\n") + 1 if n_held >= size else 0
+        if cut:
+            yield b"".join([*held, piece[:cut]])
+            held, n_held, piece = [], len(piece) - cut, piece[cut:]
+        held.append(piece)
+    if text := b"".join(held):
+        yield text
 
 
 def read_texts(block: Block, columns: Sequence[int] | None = None) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -197,11 +234,15 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 @dataclass(slots=True)
 class _Part:
-    """A piece of a table, read: names and cells of its rows, its number of lines, and what did not fit in them."""
+    """A piece of a table, read: names and cells of its rows, its number of lines, and what did not fit in them.
+
+    ``cells``: of numbers one array, rows × columns; of texts an array for each column.
+    """
 
     keys: Any
-    cells: list[Any]
+    cells: Any
     n_lines: int
+    n_bytes: int
     odd: list[tuple[str, int, bytes]] = field(default_factory=list)
 
 
@@ -268,18 +309,28 @@ def _line_end(view: memoryview, at: int) -> int:
 
 def _numbers(rows: _Rows, block: Block, key: int, columns: Sequence[int], *, whole: bool = False) -> _Part:
     width = len(block.header)
+    kinds = [pa.float64()]
     # pyarrow reads 0x10 as a whole number.
-    if whole and b"x" not in bytes(rows).lower():
-        table = _fast(rows, width, {str(place): pa.int64() for place in columns} | {str(key): pa.binary()})
-        if table is not None and not any(table[str(place)].null_count for place in columns):
+    if whole and not any(mark in bytes(rows) for mark in (b"x", b"X")):
+        kinds = [pa.int32(), pa.int64(), pa.float64()]
+    for kind in kinds:
+        table = _fast(rows, width, {str(place): kind for place in columns} | {str(key): pa.binary()})
+        # A whole number cannot be missing.
+        if table is not None and not (
+            pa.types.is_integer(kind) and any(table[str(place)].null_count for place in columns)
+        ):
             return _part(table, key, columns, rows)
-    table = _fast(rows, width, {str(place): pa.float64() for place in columns} | {str(key): pa.binary()})
-    return _slow_numbers(rows, block, key, columns) if table is None else _part(table, key, columns, rows)
+    return _slow_numbers(rows, block, key, columns)
 
 
 def _part(table: Any, key: int, columns: Sequence[int], rows: _Rows) -> _Part:
-    cells = [table[str(place)].combine_chunks().to_numpy(zero_copy_only=False) for place in columns]
-    return _Part(table[str(key)].combine_chunks(), cells, _n_lines(rows))
+    cells = np.empty((table.num_rows, len(columns)), order="F")
+    if cells.size:
+        # In Arrow's own code, so that other threads run meanwhile. Asked for NaN, it makes whole numbers float.
+        (batch,) = table.select([str(place) for place in columns]).combine_chunks().to_batches()
+        floats = pa.types.is_floating(batch.schema.types[0])
+        cells = batch.to_tensor(null_to_nan=floats, row_major=False).to_numpy()
+    return _Part(table[str(key)].combine_chunks(), cells, _n_lines(rows), len(rows))
 
 
 def _strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
@@ -287,7 +338,9 @@ def _strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
     if table is None:
         return _slow_strings(rows, block, columns)
     cells = [table[str(place)].combine_chunks() for place in columns]
-    return _Part(None, [_unquoted(cell) for cell in cells] if block.quoted else cells, _n_lines(rows))
+    return _Part(
+        None, [_unquoted(cell) for cell in cells] if block.quoted else cells, _n_lines(rows), len(rows)
+    )
 
 
 def _fast(rows: _Rows, width: int, types: dict[str, Any]) -> Any:
@@ -296,22 +349,24 @@ def _fast(rows: _Rows, width: int, types: dict[str, Any]) -> Any:
     if bytes(rows[:3]) == BOM or width < 2:
         return None
     names = [str(place) for place in range(width)]
-    try:
-        return pyarrow.csv.read_csv(
-            pa.py_buffer(rows),
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=names, use_threads=False, block_size=len(rows) + 1
-            ),
-            parse_options=pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, double_quote=False),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types,
-                include_columns=list(types),
-                null_values=MISSING,
-                strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowInvalid:
-        return None
+    for missing in (_USUAL_MISSING, MISSING):
+        try:
+            return pyarrow.csv.read_csv(
+                pa.py_buffer(rows),
+                read_options=pyarrow.csv.ReadOptions(
+                    column_names=names, use_threads=False, block_size=len(rows) + 1
+                ),
+                parse_options=pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, double_quote=False),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types=types,
+                    include_columns=list(types),
+                    null_values=missing,
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid:
+            continue
+    return None
 
 
 def _n_lines(rows: _Rows) -> int:
@@ -331,8 +386,8 @@ def _slow_numbers(rows: _Rows, block: Block, key: int, columns: Sequence[int]) -
             else [_number(cells[place], line, block, odd) for place in columns]
         )
         values.append(row)
-    table = np.asarray(values, dtype=np.float64).reshape(len(names), len(columns))
-    return _Part(pa.array(names, type=pa.binary()), list(table.T), _n_lines(rows), odd)
+    table = np.asarray(values, dtype=np.float64, order="F").reshape(len(names), len(columns))
+    return _Part(pa.array(names, type=pa.binary()), table, _n_lines(rows), len(rows), odd)
 
 
 def _slow_strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
@@ -347,7 +402,7 @@ def _slow_strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
             row.append(text)
         texts.append(row)
     arrays = [pa.array([row[place] for row in texts], type=pa.string()) for place in range(len(columns))]
-    return _Part(None, arrays, _n_lines(rows), odd)
+    return _Part(None, arrays, _n_lines(rows), len(rows), odd)
 
 
 def _slow_rows(
@@ -382,8 +437,12 @@ def _number(cell: bytes, line: int, block: Block, odd: list[tuple[str, int, byte
 def _unquoted(array: Any) -> Any:
     """The cells of an array of text or bytes without the quotes around them."""
     cells = array.cast(pa.binary())
-    if not pc.any(pc.starts_with(cells, b'"')).as_py():
+    opens = pc.starts_with(cells, b'"')
+    if not pc.any(opens).as_py():
         return array
+    usual = pc.and_(pc.and_(opens, pc.ends_with(cells, b'"')), pc.equal(pc.count_substring(cells, b'"'), 2))
+    if pc.all(usual).as_py():
+        return pc.binary_slice(cells, 1, -1).cast(array.type)
     return pa.array([unquote(cell) for cell in cells.to_pylist()], type=pa.binary()).cast(array.type)
 
 

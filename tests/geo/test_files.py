@@ -143,3 +143,13 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
 )
 def test_bytes_that_are_not_utf8_are_read_and_named(raw: bytes, text: str, encoding: str) -> None:
     assert files.decode(raw) == (text, encoding)
+
+
+def test_the_size_of_the_text_is_guessed_and_a_lie_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"x" * 50)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"x" * 5000))
+    lying = gzip.compress(b"x")[:-4] + b"\xff\xff\xff\xff"
+    (tmp_path / "b.txt.gz").write_bytes(lying)
+    assert files.about_bytes(tmp_path / "a.txt") == 50
+    assert files.about_bytes(tmp_path / "a.txt.gz") == 5000
+    assert files.about_bytes(tmp_path / "b.txt.gz") == 1032 * len(lying)

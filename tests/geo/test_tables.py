@@ -70,6 +70,7 @@ def test_what_only_some_languages_take_for_a_number_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("cells", "kind"),
     [
+        (["1", "-2147483648"], "int32"),
         (["1", "9007199254740993"], "int64"),
         (["1", "2.5"], "float64"),
         (["1", "NA"], "float64"),
@@ -79,7 +80,7 @@ def test_what_only_some_languages_take_for_a_number_is_none(text: str) -> None:
 def test_whole_numbers_are_exact_where_all_are_whole(cells: list[str], kind: str) -> None:
     found = read_numbers(block([[str(n), cell] for n, cell in enumerate(cells)]), [1], whole=True)
     assert found.values.dtype == kind
-    if kind == "int64":
+    if kind.startswith("int"):
         assert found.values[:, 0].tolist() == [int(cell) for cell in cells]
 
 
@@ -146,6 +147,44 @@ def test_pieces_of_a_large_table_keep_their_order_and_lines(monkeypatch: pytest.
     assert "line 703" in cut.notes[0]
 
 
+@pytest.mark.parametrize("about_bytes", [0, 1, 20_000, 10**7])
+def test_a_wrong_guess_at_the_size_costs_time_and_no_value(
+    monkeypatch: pytest.MonkeyPatch, about_bytes: int
+) -> None:
+    monkeypatch.setattr(tables, "PIECE_BYTES", 100)
+    rows = [[f"id{n}", str(n), str(-n)] for n in range(1000)]
+    made = block(rows)
+    found = read_numbers(
+        made,
+        [1, 2],
+        pieces=tables.whole_rows([bytes(made.rows)[:50], bytes(made.rows)[50:]], 100),
+        about_bytes=about_bytes,
+    )
+    assert found.values.tolist() == [[n, -n] for n in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("large", "kind"), [("7", "int32"), ("4294967296", "int64"), ("0.5", "float64"), ("", "float64")]
+)
+def test_a_later_piece_may_need_larger_numbers(
+    monkeypatch: pytest.MonkeyPatch, large: str, kind: str
+) -> None:
+    monkeypatch.setattr(tables, "PIECE_BYTES", 100)
+    cells = [str(n) for n in range(300)] + [large] + ["3"] * 50
+    found = read_numbers(block([[f"id{n}", cell] for n, cell in enumerate(cells)]), [1], whole=True)
+    assert found.values.dtype == kind
+    np.testing.assert_array_equal(found.values[:, 0], [float(cell or "nan") for cell in cells])
+
+
+@given(st.lists(st.text("ab\n", max_size=9)), st.integers(1, 20))
+def test_whole_rows_are_the_text_cut_at_line_ends(texts: list[str], size: int) -> None:
+    pieces = [text.encode() for text in texts]
+    cut = list(tables.whole_rows(pieces, size))
+    assert b"".join(cut) == b"".join(pieces)
+    assert all(piece.endswith(b"\n") for piece in cut[:-1])
+    assert all(cut)
+
+
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 cells = st.one_of(
     numbers.map(repr),
@@ -164,7 +203,7 @@ def test_both_readers_read_the_same(rows: list[tuple[str, str, str]], quoted: bo
     made = block(rows, quoted=quoted)
     slow = tables._slow_numbers(made.rows, made, 0, [1, 2])
     found = read_numbers(made, [1, 2])
-    np.testing.assert_array_equal(found.values, np.column_stack(slow.cells))
+    np.testing.assert_array_equal(found.values, slow.cells)
     if not quoted:
         assert found.names() == [name.decode() for name in slow.keys.to_pylist()]
 
