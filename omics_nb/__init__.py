@@ -28,10 +28,19 @@ if TYPE_CHECKING:
     from .agents.analysis import differential_expression as differential_expression
     from .agents.analysis import propose_contrasts as propose_contrasts
     from .agents.analysis import quality as quality
+    from .agents.data import cells as cells
+    from .agents.data import family as family
     from .agents.data import fetch as fetch
+    from .agents.data import files as files
+    from .agents.data import publications as publications
+    from .agents.data import raw_data as raw_data
+    from .agents.data import to_genes as to_genes
     from .agents.query import understand as understand
     from .agents.report import report as report
+    from .agents.saved import save_search as save_search
+    from .agents.saved import saved_search as saved_search
     from .agents.search import search as search
+    from .agents.search import similar as similar
     from .errors import OmicsError as OmicsError
     from .flows import get_run as get_run
     from .flows import list_flows as list_flows
@@ -50,10 +59,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "agents": "Agent get_agent invoke list_agents register",
     "agents.analysis": "differential_expression propose_contrasts quality",
-    "agents.data": "fetch",
+    "agents.data": "cells family fetch files publications raw_data to_genes",
     "agents.query": "understand",
     "agents.report": "report",
-    "agents.search": "search",
+    "agents.saved": "save_search saved_search",
+    "agents.search": "search similar",
     "errors": "OmicsError",
     "flows": "get_run list_flows runs start start_report",
     "records": "Contrast DEResult Hit Hits Quality Query Study Term",

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from . import settings as _settings
-from .errors import OmicsError, SettingsError, StoreError
+from .errors import MissingExtraError, OmicsError, SettingsError, StoreError
 from .records import Check
 from .settings import Settings
 
@@ -34,7 +34,12 @@ def diagnose(*, network: bool = False) -> tuple[Check, ...]:
         settings = _settings.load()
     except SettingsError as error:
         return (*checks, Check("settings", "unreadable", "fail", f"{error}. Mend or remove that file."))
-    checks += [_settings_file(settings), _folder("data", settings.data), _folder("cache", settings.cache)]
+    checks += [
+        _settings_file(settings),
+        _folder("data", settings.data),
+        _folder("cache", settings.cache),
+        _limit(settings),
+    ]
     checks += [_store(settings), _source(settings), _email(settings)]
     if network:
         checks.append(_network(settings))
@@ -107,17 +112,29 @@ def _folder(name: str, folder: Path) -> Check:
     return Check(f"{name} folder", str(folder), "ok", sentence)
 
 
+def _limit(settings: Settings) -> Check:
+    size = f"{settings.cache_limit / 1024**3:.1f} GiB"
+    return Check(
+        "cache limit", size, "ok", f"downloads and parsed studies may take {size} (OMICS_CACHE_LIMIT)"
+    )
+
+
 def _store(settings: Settings) -> Check:
     from .workflow import open_store
 
-    if not settings.store.exists():
-        return Check("run store", str(settings.store), "ok", "no runs yet")
+    shown, shared = settings.store_shown, "://" in settings.store
+    if not shared and not Path(settings.store).exists():
+        return Check("run store", shown, "ok", "no runs yet")
     try:
-        journal = open_store(settings.store).journal
-    except StoreError as error:
-        mend = "move that file away, or set OMICS_DATA to another folder; the next run makes a new store"
-        return Check("run store", str(settings.store), "fail", f"{error}; {mend}")
-    return Check("run store", str(settings.store), "ok", f"{settings.store}, {journal}")
+        journal = open_store(settings.store, values=settings.values).journal
+    except (StoreError, MissingExtraError) as error:
+        mend = "move that file away, or set OMICS_STORE to another; the next run makes a new store"
+        if shared:
+            mend = "mend that, or unset OMICS_STORE to keep runs in a file"
+        return Check("run store", shown, "fail", f"{error}; {mend}")
+    return Check(
+        "run store", shown, "ok", f"{shown}, {journal}" + (f", values in {settings.values}" if shared else "")
+    )
 
 
 def _source(settings: Settings) -> Check:

@@ -13,7 +13,7 @@ store that the settings name, so that a run can be listed, looked into and resum
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,14 +40,17 @@ from .errors import (
     QuestionError,
     RunNotFoundError,
 )
+from .geo.lazy import Tables
 from .index import ONE_WORD
 from .records import Contrast, DEResult, Hits, Quality, Query, Study
 from .reporting import Report
-from .workflow import Flow, Run, list_runs, open_run, register, step
+from .workflow import Flow, Run, list_runs, open_run, open_store, register, step
 from .workflow import start as _start
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .workflow.store import Store
 
 # A hit further down is rarely what was asked for, and each look costs a download.
 _HITS_LOOKED_INTO = 5
@@ -115,10 +118,17 @@ def best_study(
 
 
 def given_study(
-    accession: str, source: str, contrast: Sequence[str] | None = None, platform: str | None = None
+    accession: str,
+    source: str,
+    contrast: Sequence[str] | None = None,
+    platform: str | None = None,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Chosen:
-    """The study that was asked for, with the contrast that was given or the best that its samples suggest."""
-    return _choose(fetch(accession, source=source), contrast, platform)
+    """The study that was asked for, with the contrast that was given or the best that its samples suggest.
+
+    ``groups`` are columns that its sample sheet lacks: name → sample → level.
+    """
+    return _choose(fetch(accession, source=source).with_factors(groups or {}), contrast, platform)
 
 
 def _choose(
@@ -243,7 +253,7 @@ register(
         getattr(records, name)
         for name in "Term Query Hit Hits FileRecord Study Check Quality Contrast".split()
     ),
-    *(records.Proposal, records.DEResult, records.Figure, Chosen, Validation),
+    *(records.Proposal, records.DEResult, records.Figure, Tables, Chosen, Validation),
     *(reporting.Report, reporting.Statement, reporting.Citation, reporting.Repeat),
 )
 
@@ -277,7 +287,13 @@ def start(
         inputs["source"] = _from_anywhere(source or settings.source)
     elif source is not None:
         raise FlowError(f"flow {chosen.name!r} takes no source", flow=chosen.name)
-    return _start(chosen, inputs, store=settings.store, name=name, key=key, tags=tuple(tags))
+    return _start(chosen, inputs, store=run_store(settings), name=name, key=key, tags=tuple(tags))
+
+
+def run_store(settings: _settings.Settings | None = None) -> Store:
+    """The store that the settings name. StoreError if it cannot be used, MissingExtraError where psycopg is missing."""
+    found = settings or _settings.load()
+    return open_store(found.store, values=found.values)
 
 
 def _from_anywhere(source: str) -> str:
@@ -295,13 +311,15 @@ def start_report(
     platform: str | None = None,
     design: str | None = None,
     method: str | None = None,
+    groups: Mapping[str, Mapping[str, str]] | None = None,
     run_id: str | None = None,
 ) -> Run:
     """The run behind a report: of the study that is named, or of the best one for the question.
 
-    With both, the question is told in the report. A run ``run_id`` that the store here has is taken as it is, so that
-    an executed report is shown again and not made again; elsewhere the same inputs start a run. QuestionError with
-    neither question nor study.
+    With both, the question is told in the report. ``groups`` are columns that the study's sample sheet lacks, name →
+    sample → level; the run keeps them, so that it means the same when it is resumed. A run ``run_id`` that the store
+    here has is taken as it is, so that an executed report is shown again and not made again; elsewhere the same inputs
+    start a run. QuestionError with neither question nor study, and for groups of no study.
     """
     if run_id:
         with suppress(RunNotFoundError):
@@ -316,7 +334,11 @@ def start_report(
     if study:
         if question:
             inputs |= {"question": question, "query": understand(question)}
+        if groups:
+            inputs["groups"] = {name: dict(levels) for name, levels in groups.items()}
         return start("quick_report", accession=study, source=source, **inputs)
+    if groups:
+        raise QuestionError("groups are of the samples of one study; name it by its accession: study='GSE…'")
     if not question:
         raise QuestionError("there is nothing to report on; give a question, or the accession of a study")
     return start("full_analysis", question=question, source=source, **inputs)
@@ -325,20 +347,20 @@ def start_report(
 def report_inputs(run: Run) -> dict[str, Any]:
     """What ``start_report`` was asked for, by its own names, read off a run that it started."""
     given = {**run.inputs, "study": run.inputs.get("accession")}
-    names = ("question", "study", "source", "contrast", "platform", "design", "method")
+    names = ("question", "study", "source", "contrast", "platform", "design", "method", "groups")
     return {name: given[name] for name in names if given.get(name) is not None}
 
 
 def get_run(run_id: str) -> Run:
     """A run of the store by its id (or the unique beginning of it); RunNotFoundError otherwise."""
-    return open_run(_settings.load().store, run_id)
+    return open_run(run_store(), run_id)
 
 
 def runs(*, flow: str | None = None, state: str | None = None, limit: int = 100) -> pd.DataFrame:
     """The newest runs: one row each with id, flow, state, progress, inputs and times (UTC)."""
     import pandas as pd
 
-    found = list_runs(_settings.load().store, flow=flow, state=state, limit=limit)
+    found = list_runs(run_store(), flow=flow, state=state, limit=limit)
     rows = [
         {
             "id": run.id,

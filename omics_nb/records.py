@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload
 
 from . import display
 from .errors import DataError, DesignError, MissingExtraError, NoMatrixError, NotFoundError, QuestionError
@@ -132,7 +132,16 @@ class Query:
         return "\n".join(self.explanation)
 
 
-def _origin(value: Hit | Hits | Study | Quality | DEResult) -> str:
+class Sourced(Protocol):
+    """A value that knows where it came from."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def synthetic(self) -> bool: ...
+
+
+def origin(value: Sourced) -> str:
     """Where a value came from, for its one line of text."""
     return f"source {value.source}" + (", synthetic" if value.synthetic else "")
 
@@ -159,7 +168,7 @@ class Hit:
     synthetic: bool = False
 
     def __str__(self) -> str:
-        return f"{self.accession}  {self.title} ({self.n_samples} samples, {_origin(self)})"
+        return f"{self.accession}  {self.title} ({self.n_samples} samples, {origin(self)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +233,7 @@ class Hits(Sequence[Hit]):
         return pd.DataFrame(rows, columns=columns.split())
 
     def __repr__(self) -> str:
-        return f"Hits({len(self)} of {self.total} for {self.query.text!r}, {_origin(self)})"
+        return f"Hits({len(self)} of {self.total} for {self.query.text!r}, {origin(self)})"
 
     def _repr_html_(self) -> str:
         return display.hits_html(self)
@@ -272,7 +281,7 @@ class Study:
 
     ``samples``: one row per GSM (index), columns ``title``, ``source_name``, ``organism``, ``platform`` and one per
     characteristic, named by the text before its first colon; strings, empty where a sample lacks one.
-    ``matrices``: platform accession → features × samples, float64 (or int64 for counts), columns a subset of
+    ``matrices``: platform accession → features × samples, float64 (int32 or int64 for counts), columns a subset of
     ``samples.index`` in its order. ``features``: platform accession → annotation, index the feature identifiers;
     where gene symbols are known they are in the column ``symbol``. ``value_kind`` says what the matrices hold.
     ``notes`` are warnings met on the way: what was odd, what was lost, and where missing data may be.
@@ -306,6 +315,11 @@ class Study:
     @property
     def n_samples(self) -> int:
         return len(self.samples)
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Samples that the series' own lines name, be they in a file at hand or not; none where no line does."""
+        return tuple(dict.fromkeys(" ".join(self.metadata.get("sample_id", ())).split()))
 
     def matrix(self, platform: str | None = None) -> pd.DataFrame:
         """The matrix of a platform; without one, the only matrix. NoMatrixError says which there are."""
@@ -359,7 +373,8 @@ class Study:
             unknown = sorted(set(levels) - set(samples.index))
             if unknown:
                 raise DataError(
-                    f"{self.accession} has no samples {unknown[:5]}; it has {list(samples.index[:5])} …"
+                    f"{self.accession} has no samples {unknown[:5]}; it has {list(samples.index[:5])} …",
+                    unknown_samples=tuple(unknown),
                 )
             samples[name] = [_level(levels.get(sample)) for sample in samples.index]
         else:
@@ -369,6 +384,13 @@ class Study:
                 )
             samples[name] = [_level(level) for level in levels]
         return replace(self, samples=samples, added=(*(old for old in self.added if old != name), name))
+
+    def with_factors(self, groups: Mapping[str, Mapping[str, str]]) -> Study:
+        """A copy with a column for each of ``groups``, name → sample → level, as ``with_factor`` adds one."""
+        study = self
+        for name, levels in groups.items():
+            study = study.with_factor(name, levels)
+        return study
 
     def to_anndata(self, platform: str | None = None) -> anndata.AnnData:
         """Samples × features of one platform; ``obs`` the samples, ``var`` the annotation, ``uns`` the provenance."""
@@ -387,9 +409,12 @@ class Study:
         # h5ad holds strings or numbers, not the mixture that a reindex with missing rows leaves behind.
         var = var.fillna("").astype(str)
         var.index = var.index.astype(str)
+        obs = self.samples.loc[matrix.columns].astype(str)
+        # h5ad takes "/" in the name of a column for a path.
+        obs, var = (frame.rename(columns=lambda name: str(name).replace("/", "|")) for frame in (obs, var))
         return anndata.AnnData(
             X=matrix.to_numpy().T,
-            obs=self.samples.loc[matrix.columns].astype(str),
+            obs=obs,
             var=var,
             uns={
                 "accession": self.accession,
@@ -404,7 +429,7 @@ class Study:
 
     def __repr__(self) -> str:
         matrices = ", ".join(self.matrices) or "none"
-        return f"Study({self.accession}, {self.n_samples} samples, matrices: {matrices}, {_origin(self)})"
+        return f"Study({self.accession}, {self.n_samples} samples, matrices: {matrices}, {origin(self)})"
 
     def _repr_html_(self) -> str:
         return display.study_html(self)
@@ -452,7 +477,7 @@ class Quality:
     def __repr__(self) -> str:
         return (
             f"Quality({self.accession}, {self.platform}, score {self.score:.2f}, {len(self.checks)} checks, "
-            f"{_origin(self)})"
+            f"{origin(self)})"
         )
 
     def _repr_html_(self) -> str:
@@ -463,7 +488,7 @@ class Quality:
 
 
 class Contrast(NamedTuple):
-    """``tested`` against ``reference``, two levels of one factor: a positive logFC is higher in ``tested``."""
+    """``tested`` against ``reference``, two levels of one factor: a positive change is higher in ``tested``."""
 
     factor: str
     tested: str
@@ -484,15 +509,29 @@ class Proposal:
     platform: str
 
 
+class ResultColumns(NamedTuple):
+    """What a method's own package calls log2 fold change, average expression, P-value and adjusted P-value."""
+
+    change: str
+    average: str
+    p: str
+    adj_p: str
+
+
+_LIMMA_COLUMNS = ResultColumns("logFC", "AveExpr", "P.Value", "adj.P.Val")
+_COLUMNS = {"deseq2": ResultColumns("log2FoldChange", "baseMean", "pvalue", "padj")}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class DEResult:
     """Differential expression of one contrast.
 
     ``table``: one row a feature, index the feature identifiers in the order of the matrix, first column ``symbol``
-    (empty where unknown), then limma's own names: ``logFC``, ``AveExpr``, ``t``, ``P.Value``, ``adj.P.Val``
-    (Benjamini-Hochberg), ``B``. ``scale_decision`` says in words whether values were log-transformed and why.
-    ``groups``: "tested" and "reference" → sample accessions. ``versions``: package → version. ``options``: further
-    arguments of the fit that were not at their defaults.
+    (empty where unknown), then what the method's own package gives, by its names: limma's ``logFC``, ``AveExpr``,
+    ``t``, ``P.Value``, ``adj.P.Val`` (Benjamini-Hochberg), ``B``, or DESeq2's ``baseMean``, ``log2FoldChange``,
+    ``lfcSE``, ``stat``, ``pvalue``, ``padj``; ``columns`` says which is which. ``scale_decision`` says in words
+    whether values were log-transformed and why. ``groups``: "tested" and "reference" → sample accessions.
+    ``versions``: package → version. ``options``: further arguments of the fit that were not at their defaults.
     """
 
     table: pd.DataFrame
@@ -510,24 +549,29 @@ class DEResult:
     options: Mapping[str, bool | str] = field(default_factory=dict)
 
     @property
+    def columns(self) -> ResultColumns:
+        """The names of the columns that every method has."""
+        return _COLUMNS.get(self.method, _LIMMA_COLUMNS)
+
+    @property
     def n_tested(self) -> int:
         """How many features have a P value."""
-        return int(self.table["P.Value"].notna().sum())
+        return int(self.table[self.columns.p].notna().sum())
 
     def significant(self, adj_p: float = 0.05, min_abs_logfc: float = 0.0) -> pd.DataFrame:
-        """Rows with adj.P.Val ≤ ``adj_p`` and |logFC| ≥ ``min_abs_logfc``, smallest P first."""
-        table = self.table
-        keep = (table["adj.P.Val"] <= adj_p) & (table["logFC"].abs() >= min_abs_logfc)
-        return table[keep].sort_values(["P.Value", "logFC"], kind="stable")
+        """Rows with adjusted P ≤ ``adj_p`` and |log2 fold change| ≥ ``min_abs_logfc``, smallest P first."""
+        table, names = self.table, self.columns
+        keep = (table[names.adj_p] <= adj_p) & (table[names.change].abs() >= min_abs_logfc)
+        return table[keep].sort_values([names.p, names.change], kind="stable")
 
     def top(self, n: int = 20) -> pd.DataFrame:
         """The ``n`` rows with the smallest P."""
-        return self.table.sort_values("P.Value", kind="stable").head(n)
+        return self.table.sort_values(self.columns.p, kind="stable").head(n)
 
     def __repr__(self) -> str:
         return (
             f"DEResult({self.accession}, {self.contrast}, {self.method}, {len(self.table)} features, "
-            f"{_origin(self)})"
+            f"{origin(self)})"
         )
 
     def _repr_html_(self) -> str:

@@ -6,7 +6,10 @@ the user's configuration folder (platformdirs); its keys are the field names bel
 =====================  ==========================================================================
 ``OMICS_SOURCE``       source to ask: ``demo`` (default), ``mirror:FOLDER``, ``ncbi``, or another's name
 ``OMICS_DATA``         folder for the run store, saved values and reports
+``OMICS_STORE``        where runs are kept: a file of SQLite (default: in the data folder), or ``postgresql://…``
+``OMICS_VALUES``       folder for the values of runs in PostgreSQL, which all machines see (default: in the data folder)
 ``OMICS_CACHE``        folder for downloaded and generated files; may be deleted at any time
+``OMICS_CACHE_LIMIT``  how much downloads and parsed studies may take there, such as ``20 GB`` (default: ``50 GiB``)
 ``OMICS_EMAIL``        sent to NCBI with each request, as NCBI asks
 ``NCBI_API_KEY``       raises NCBI's limit from 3 to 10 requests a second; never shown nor put into a URL
 ``OMICS_EUTILS_URL``   base of the E-utilities (for tests and proxies)
@@ -18,6 +21,7 @@ the user's configuration folder (platformdirs); its keys are the field names bel
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -28,33 +32,45 @@ from .errors import SettingsError
 _ENVIRONMENT = {
     "source": "OMICS_SOURCE",
     "data": "OMICS_DATA",
+    "store": "OMICS_STORE",
+    "values": "OMICS_VALUES",
     "cache": "OMICS_CACHE",
+    "cache_limit": "OMICS_CACHE_LIMIT",
     "email": "OMICS_EMAIL",
     "api_key": "NCBI_API_KEY",
     "eutils_url": "OMICS_EUTILS_URL",
     "geo_url": "OMICS_GEO_URL",
     "geo_web_url": "OMICS_GEO_WEB_URL",
 }
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?)?B", re.IGNORECASE)
+_WORD = r"(?:[^\s:@/?#%]|%[0-9A-Fa-f]{2})*"
+_HOST = rf"(?:\[[\da-fA-F:.]+\]|{_WORD})(?::\d+)?"
+_POSTGRES = re.compile(
+    rf"postgres(?:ql)?://(?:{_WORD}(?::{_WORD})?@)?{_HOST}(?:,{_HOST})*(?:/{_WORD})?(?:\?(?!.*password=)[^\s#@]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, resolved. ``api_key`` does not show in the repr."""
+    """All settings, resolved. ``api_key`` and ``store``, which may hold a password, do not show in the repr."""
 
     source: str
     data: Path
     cache: Path
+    store: str = field(repr=False)
+    values: Path
     email: str | None
     api_key: str | None = field(repr=False)
     eutils_url: str
     geo_url: str
     config: Path
     geo_web_url: str = "https://www.ncbi.nlm.nih.gov/geo/"
+    cache_limit: int = 50 * 2**30
 
     @property
-    def store(self) -> Path:
-        """The SQLite file that holds runs."""
-        return self.data / "runs.sqlite"
+    def store_shown(self) -> str:
+        """The store without its password, for people."""
+        return re.sub(r"^(\w+://[^:@]*):[^@]*@", r"\1@", self.store)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -67,6 +83,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         "source": "demo",
         "data": str(platformdirs.user_data_path("omics_nb")),
         "cache": str(platformdirs.user_cache_path("omics_nb")),
+        "cache_limit": None,
+        "store": None,
+        "values": None,
         "email": None,
         "api_key": None,
         "eutils_url": "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/",
@@ -75,9 +94,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     }
     values.update(_read_file(config))
     values.update({name: env[variable] for name, variable in _ENVIRONMENT.items() if env.get(variable)})
+    data = Path(values["data"] or "").expanduser()
     return Settings(
         source=values["source"] or "demo",
-        data=Path(values["data"] or "").expanduser(),
+        data=data,
+        store=_store(values["store"], data),
+        values=Path(values["values"] or data / "values").expanduser(),
         cache=Path(values["cache"] or "").expanduser(),
         email=values["email"],
         api_key=values["api_key"],
@@ -85,6 +107,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         geo_url=_base_url(values["geo_url"], "geo_url"),
         config=config,
         geo_web_url=_base_url(values["geo_web_url"], "geo_web_url"),
+        cache_limit=_size(values["cache_limit"] or "50 GiB", "cache_limit"),
     )
 
 
@@ -102,6 +125,30 @@ def _read_file(path: Path) -> dict[str, str]:
         if not isinstance(value, str):
             raise SettingsError(f"{path}: {key} must be a string, not {value!r}", path=path)
     return found
+
+
+def _store(place: str | None, data: Path) -> str:
+    if not place:
+        return str(data / "runs.sqlite")
+    if "://" not in place and place != ":memory:":
+        return str(Path(place).expanduser())
+    if not _POSTGRES.fullmatch(place):
+        # Not shown as it is: somewhere in it may be a password, which the driver's own message would tell too.
+        raise SettingsError(
+            f"store must be empty, the path of a file, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE with special "
+            f"characters written as %XX, or better no password, which ~/.pgpass can hold; not {place.split(':')[0]}:…"
+        )
+    return place
+
+
+def _size(text: str, name: str) -> int:
+    """Bytes, from ``50 GB`` (10⁹ each) or ``50 GiB`` (2³⁰ each)."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise SettingsError(f"{name} must be a size such as '50 GB' or '500 MiB', not {text!r}")
+    unit = (found[2] or "").upper()
+    power = "KMGT".find(unit[:1]) + 1 if unit else 0
+    return int(float(found[1]) * (1024 if unit.endswith("I") else 1000) ** power)
 
 
 def _base_url(url: str | None, name: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres_server import running_server, server_programs
 
 pytest_plugins = ("tests.ncbi.fixtures",)
 
@@ -23,12 +26,26 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Path]:
+    """The folder of a PostgreSQL server, or a skip that says what to install."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'omics-nb[postgres]'")
+    programs = server_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
+    with running_server(programs) as folder:
+        yield folder
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests write below pytest's own folder, never into the user's, and start from the default settings."""
     base = tmp_path_factory.getbasetemp()
     for name in (
         "OMICS_SOURCE",
+        "OMICS_STORE",
+        "OMICS_VALUES",
+        "OMICS_CACHE_LIMIT",
         "OMICS_EMAIL",
         "NCBI_API_KEY",
         "OMICS_EUTILS_URL",

@@ -9,6 +9,16 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from omics_nb.geo.around import (
+    Family,
+    Files,
+    ListedFile,
+    Member,
+    Publication,
+    Publications,
+    RawData,
+    SraRun,
+)
 from omics_nb.records import (
     Check,
     Contrast,
@@ -40,6 +50,10 @@ class Values:
     quality: Quality
     result: DEResult
     figure: Figure
+    files: Files
+    publications: Publications
+    raw_data: RawData
+    family: Family
 
 
 def same(text: str) -> str:
@@ -61,6 +75,52 @@ def values(
         figure=Figure(
             say("volcano"), say("Volcano plot"), SVG, say("3 genes are higher in treated samples.")
         ),
+        files=_files(say, source, synthetic),
+        publications=Publications(
+            say("GSE42872"),
+            (
+                Publication(
+                    "28798664", say("A paper."), (say("Chen X"),) * 9, say("Front"), say("2017"), say("10/x")
+                ),
+                Publication("5683731"),
+            ),
+            source,
+            (say("PubMed gives no title of 5683731."),),
+            synthetic,
+        ),
+        raw_data=_raw_data(say, source, synthetic),
+        family=Family(say("GSE42872"), (say("GSE1"),), (say("GSE2"), say("GSE3")), source, synthetic),
+    )
+
+
+def _files(say: Callable[[str], str], source: str, synthetic: bool) -> Files:
+    return Files(
+        say("GSE42872"),
+        (
+            ListedFile(say("GSE42872_series_matrix.txt.gz"), "matrix", say("https://x/matrix/"), 845_112),
+            ListedFile(
+                say("GSE42872_RAW.tar"), "supplement", say("https://x/suppl/"), 26_214_400, exact=False
+            ),
+            ListedFile(say("filelist.txt"), "supplement", say("https://x/suppl/"), None),
+        ),
+        source,
+        (Member(say("GSM1_a.CEL.gz"), 4_280_320, say("GSE42872_RAW.tar")),),
+        synthetic,
+    )
+
+
+def _raw_data(say: Callable[[str], str], source: str, synthetic: bool) -> RawData:
+    words = [say(text) for text in ("SRX1", "GSM1", "PAIRED", "RNA-Seq", "HiSeq", "Homo sapiens")]
+    runs = tuple(SraRun(say(f"SRR{number}"), *words, 10**9, None, say("SRP1")) for number in range(14))
+    return RawData(
+        say("GSE42872"),
+        runs,
+        route=say("SRA study SRP1"),
+        tried=(say("SRA study SRP1"),),
+        source=source,
+        named=(say("SRP1"), say("PRJNA1")),
+        notes=(say("1 of 6 samples have no run in SRA."),),
+        synthetic=synthetic,
     )
 
 

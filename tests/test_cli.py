@@ -244,3 +244,46 @@ def test_the_shell_offers_the_states_and_methods_that_there_are() -> None:
     (option,) = [p for p in command.params if p.name == "method"]
     command.params.remove(option)
     assert tuple(option.type.choices) == get_args(Method)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("files", "GSE9000018: 3 files"),
+        ("publications", "GSE9000018: no paper"),
+        ("raw-data", "GSE9000018: no raw data in SRA"),
+        ("family", "GSE9000018: SuperSeries of GSE9000016, GSE9000017"),
+    ],
+)
+def test_what_surrounds_a_study_is_told_and_none_is_an_answer(command: str, line: str) -> None:
+    done = _run(command, "gse9000018")
+    assert done.exit_code == 0
+    assert done.output.startswith(line)
+    found = _json(command, "GSE9000018")
+    assert (found["accession"], found["synthetic"], found["source"]) == ("GSE9000018", True, "demo")
+    assert _run(command, "GSE9999999").exit_code == cli.EXIT_CODES[errors.NotFoundError]
+
+
+def test_the_cache_is_shown_checked_and_pruned(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMICS_CACHE", str(tmp_path / "cache"))
+    assert "0 files and 0 parsed studies, 0 bytes of at most 50.0 GiB" in _run("cache", "info").output
+    _json("fetch", "GSE42872", "--source", f"mirror:{shared / 'geo'}")
+    found = _json("cache", "info")
+    (study,) = found["studies"]
+    assert (study["accession"], study["n_bytes"], found["files"]) == ("GSE42872", found["n_bytes"], [])
+    assert "GSE42872, parsed" in _run("cache", "info").output
+    assert _json("cache", "verify")["n_checked"] == 1
+    assert _json("cache", "prune")["removed"] == []
+
+    values = next(Path(study["path"]).glob("*.npy"))
+    values.write_bytes(b"\0" * values.stat().st_size)
+    done = _run("cache", "verify")
+    assert done.exit_code == 1
+    assert "1 files and studies checked, 1 damaged and removed" in done.output
+
+    _json("fetch", "GSE42872", "--source", f"mirror:{shared / 'geo'}")
+    monkeypatch.setenv("OMICS_CACHE_LIMIT", "1 MB")
+    assert _json("cache", "prune")["removed"] == [study["path"]]
+    assert _json("cache", "info")["n_bytes"] == 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,12 +36,20 @@ HTML: dict[str, Callable[[Values], str]] = {
     "quality": lambda v: display.quality_html(v.quality),
     "result": lambda v: display.result_html(v.result),
     "figure": lambda v: display.figure_html(v.figure),
+    "files": lambda v: display.files_html(v.files),
+    "publications": lambda v: display.publications_html(v.publications),
+    "raw_data": lambda v: display.raw_data_html(v.raw_data),
+    "family": lambda v: display.family_html(v.family),
 }
 TEXT: dict[str, Callable[[Values], str]] = {
     "hits": lambda v: display.hits_text(v.hits),
     "study": lambda v: display.study_text(v.study),
     "quality": lambda v: display.quality_text(v.quality),
     "result": lambda v: display.result_text(v.result),
+    "files": lambda v: display.files_text(v.files),
+    "publications": lambda v: display.publications_text(v.publications),
+    "raw_data": lambda v: display.raw_data_text(v.raw_data),
+    "family": lambda v: display.family_text(v.family),
 }
 LAYOUT = {
     "details",
@@ -155,7 +164,7 @@ def test_accessions_lead_to_geo_unless_they_are_synthetic() -> None:
     assert Page(display.hits_html(values(synthetic=True).hits)).all("a") == []
 
 
-@pytest.mark.parametrize("name", sorted(set(HTML) - {"query", "figure"}))
+@pytest.mark.parametrize("name", sorted(set(HTML) - {"query", "figure", "publications", "family"}))
 def test_tables_have_captions_scopes_and_a_wrapper_that_scrolls(name: str) -> None:
     page = Page(HTML[name](values()))
     tables = page.all("table")
@@ -344,3 +353,30 @@ def test_every_kind_of_term_has_a_name_to_be_shown_by() -> None:
     from omics_nb.records import TermKind
 
     assert set(question._KINDS) == set(get_args(TermKind))
+
+
+def test_a_study_counts_the_samples_that_it_declares_and_lacks() -> None:
+    study = values().study
+    assert "6 of" not in study._repr_html_()
+    lacking = replace(
+        study, metadata={"sample_id": (" ".join(map(str, study.samples.index)) + " GSM7 ", "GSM8")}
+    )
+    assert len(lacking.declared) == 8
+    assert "6 of 8 declared" in Page(lacking._repr_html_()).text
+    assert "samples: 6 of 8 declared" in display.study_text(lacking)
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        ([[2.66512, 14.5641]], ["2.665", "14.56", "0"]),
+        ([[0.2, float("nan")], [float("nan"), 184_913.4]], ["0.2", "184,913", "2"]),
+        ([[0, 2_345_678]], ["0", "2,345,678", "0"]),
+        ([[float("nan")]], ["NA", "NA", "1"]),
+        ([], ["none", "none", "0"]),
+    ],
+)
+def test_a_matrix_tells_the_range_of_its_values(cells: list[list[float]], shown: list[str]) -> None:
+    study = replace(values().study, matrices={"GPL1": pd.DataFrame(cells)}, features={})
+    row = display.study_html(study).partition("GPL1</th>")[2].partition("</tr>")[0]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", row)[3:] == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -40,3 +41,17 @@ def test_a_column_of_the_files_is_not_replaced_but_one_of_ones_own_is(study: omi
 def test_a_wrong_number_of_levels_is_named(study: omics.Study) -> None:
     with pytest.raises(DataError, match="2 levels of 'mine' for the 6 samples"):
         study.with_factor("mine", ["x", "y"])
+
+
+def test_anndata_is_written_as_h5ad_whatever_a_column_is_called(study: omics.Study, tmp_path: Path) -> None:
+    import anndata
+
+    path = tmp_path / "a.h5ad"
+    study.with_factor("tumor/normal", list("aaabbb")).to_anndata().write_h5ad(path)
+    assert list(anndata.read_h5ad(path).obs["tumor|normal"]) == list("aaabbb")
+
+
+def test_a_synthetic_study_without_values_sends_nobody_to_ncbi() -> None:
+    notes = omics.fetch("GSE9000009", source="demo").notes
+    assert any("has no matrix of values" in note for note in notes)
+    assert not any("ncbi" in note.lower() for note in notes)

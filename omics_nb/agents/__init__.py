@@ -1,7 +1,8 @@
 """Agents: named, typed, versioned bindings of the library's verbs, and a registry for your own.
 
-An agent is an ordinary function with annotations. The built-in ones are ``query``, ``search``, ``data``,
-``quality``, ``analysis`` and ``report``; another package adds its own by an entry point in the group
+An agent is an ordinary function with annotations. The built-in ones are the chain ``query``, ``search``, ``data``,
+``quality``, ``analysis`` and ``report``, and beside it what surrounds a study: ``files``, ``publications``,
+``raw_data``, ``family`` and ``genes``. Another package adds its own by an entry point in the group
 ``omics_nb.agents`` whose object is the function, a notebook by :func:`register`.
 """
 
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 _BUILT_IN = {
     "query": "omics_nb.agents.query:understand",
     "search": "omics_nb.agents.search:search",
+    "similar": "omics_nb.agents.search:similar",
     "data": "omics_nb.agents.data:fetch",
+    "files": "omics_nb.agents.data:files",
+    "publications": "omics_nb.agents.data:publications",
+    "raw_data": "omics_nb.agents.data:raw_data",
+    "family": "omics_nb.agents.data:family",
+    "cells": "omics_nb.agents.data:cells",
+    "genes": "omics_nb.agents.data:to_genes",
     "quality": "omics_nb.agents.analysis:quality",
     "analysis": "omics_nb.agents.analysis:differential_expression",
     "report": "omics_nb.agents.report:report",

@@ -38,22 +38,23 @@ def differential_expression(
     contrast: Contrast | tuple[str, str, str] | None = None,
     design: str | None = None,
     platform: str | None = None,
-    method: Literal["auto", "limma", "voom", "limma-trend"] = "auto",
+    method: Literal["auto", "limma", "voom", "limma-trend", "deseq2"] = "auto",
     log2: bool | None = None,
     quantile: bool = False,
     trend: bool = False,
     robust: bool = False,
     sample_weights: bool = False,
     block: str | None = None,
+    size_factors: Literal["ratio", "poscounts"] = "ratio",
 ) -> InstanceOf[DEResult]:
-    """Genes that differ between two groups: limma's moderated t-test for arrays, voom and limma for counts.
+    """Genes that differ between two groups: limma's moderated t-test for arrays; voom and limma, or DESeq2, for counts.
 
     ``contrast`` is (factor, tested, reference); without one the best proposal is used, and the result says so.
     ``design`` is a formula over the sample columns, by default ``~ factor``. ``log2`` takes the place of GEO2R's
     rule; ``quantile`` normalises between arrays first; ``trend`` and ``robust`` shape the prior variance;
     ``sample_weights`` lets samples that follow the model badly count less; ``block`` names a column (a patient, a
-    litter) whose samples belong together. DesignError for what cannot be estimated, ScaleError for values that the
-    method is not made for.
+    litter) whose samples belong together; ``size_factors`` are DESeq2's. DesignError for what cannot be estimated,
+    ScaleError for values that the method is not made for.
     """
     if not isinstance(study, Study):
         raise AgentError(f"differential_expression takes a study, as fetch gives it, not {study!r:.80}")
@@ -70,6 +71,7 @@ def differential_expression(
         robust=robust,
         sample_weights=sample_weights,
         block=block,
+        size_factors=size_factors,
     )
     if contrast is not None:
         return fit(contrast=Contrast(*contrast), platform=platform)

@@ -1,15 +1,22 @@
-"""The search agent: a question → ranked studies of one source."""
+"""The search agents: a question → ranked studies of one source; a study → those that are like it."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, InstanceOf
 
-from ..errors import QuestionError
-from ..records import Hits, Query
+from ..errors import NotFoundError, QuestionError
+from ..index.recognise import things_named
+from ..records import Hit, Hits, Query, Term
 from ..sources import open_source
 from ..terms import understand
+
+# So many things that an example names are asked for; a title's words count as much as so many of the summary's.
+_MOST_THINGS = 10
+_TITLE_COUNTS = 3
 
 
 def search(
@@ -25,3 +32,47 @@ def search(
         raise QuestionError(f"limit must be at least 1, not {limit}")
     query = question if isinstance(question, Query) else understand(question)
     return open_source(source).search(query, limit=limit)
+
+
+def similar(
+    study: str | InstanceOf[Hit], *, source: str | None = None, limit: Annotated[int, Field(ge=1)] = 20
+) -> InstanceOf[Hits]:
+    """Studies like a study of the source, the likest first: those that name what its title and summary name.
+
+    ``query`` of the hits has the things that were asked for, diseases, tissues, genes and such with their synonyms,
+    and the other words of the title; each counts by its rarity in the source. NotFoundError if the source does not
+    have the study.
+    """
+    accession = study.accession if isinstance(study, Hit) else study.strip().upper()
+    opened = open_source(source or (study.source if isinstance(study, Hit) else None))
+    found = opened.search(Query(accession, accessions=(accession,)), limit=1)
+    if not found or found[0].accession != accession:
+        raise NotFoundError(
+            f"{opened.spec} has no study {accession}", accession=accession, source=opened.spec
+        )
+    query = _query_by_example(found[0])
+    hits = opened.search(query, limit=limit + 1)
+    others = tuple(hit for hit in hits if hit.accession != accession)[:limit]
+    notes = tuple(note for note in hits.notes if "matching studies are shown" not in note)
+    return replace(
+        hits, hits=others, total=hits.total - (accession in {hit.accession for hit in hits}), notes=notes
+    )
+
+
+def _query_by_example(hit: Hit) -> Query:
+    """What a study names, the most often named first; any of it will do."""
+    counts: Counter[Term] = Counter()
+    for text, worth in ((hit.title, _TITLE_COUNTS), (hit.summary, 1)):
+        for term in things_named(text):
+            counts[replace(term, text=term.label, span=(0, 0), group=1)] += worth
+    things = [term for term, _ in counts.most_common(_MOST_THINGS)]
+    words = [replace(term, group=1) for term in _plain_words(hit.title)]
+    return Query(f"studies like {hit.accession}", terms=(*things, *words))
+
+
+def _plain_words(title: str) -> tuple[Term, ...]:
+    """The words of a title that name nothing known and are no filler."""
+    try:
+        return understand(title[:2_000]).of("word")
+    except QuestionError:
+        return ()

@@ -1,7 +1,8 @@
-"""Differential expression of a study: one contrast, limma's numbers, and every refusal with its reason.
+"""Differential expression of a study: one contrast, R's numbers, and every refusal with its reason.
 
 Arrays: log2 values by GEO2R's rule, linear model, moderated t (``limma``). Counts: genes with enough counts,
-TMM, precision weights by voom, then the same (``counts``).
+TMM, precision weights by voom, then the same (``counts``); or negative binomial models and Wald tests
+(``deseq2``).
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ import pandas as pd
 from ..errors import AnalysisError, DesignError, ScaleError
 from ..records import Contrast, DEResult, Study
 from . import counts as rnaseq
+from . import deseq2
 from .correlated import correlated_fit, duplicate_correlation
 from .design import Design, build_design, check_contrast, contrast_groups, default_formula
-from .limma import Fit, Moderated, contrasts_fit, e_bayes, lm_fit, top_table
+from .limma import Fit, contrasts_fit, e_bayes, lm_fit, top_table
 from .normalise import quantile_normalise
 from .scale import ScaleDecision, decide_scale, to_log2
 from .weights import array_weights, voom_with_quality_weights
 
 Floats = npt.NDArray[np.float64]
-Method = Literal["auto", "limma", "voom", "limma-trend"]
+Method = Literal["auto", "limma", "voom", "limma-trend", "deseq2"]
+SizeFactors = Literal["ratio", "poscounts"]
 
 _DEFAULTS = {
     "log2": None,
@@ -34,8 +37,14 @@ _DEFAULTS = {
     "robust": False,
     "sample_weights": False,
     "block": None,
+    "size_factors": "ratio",
 }
-_METHODS: tuple[Method, ...] = ("auto", "limma", "voom", "limma-trend")
+_METHODS: tuple[Method, ...] = ("auto", "limma", "voom", "limma-trend", "deseq2")
+_COUNT_METHODS = {
+    "voom": "voom turns them into log2 counts per million with precision weights.",
+    "limma-trend": "limma-trend turns them into log2 counts per million whose variance follows a trend.",
+    "deseq2": "deseq2 models them as they are, with a size factor for each sample.",
+}
 #: What limma's authors add to each count before the logarithm for limma-trend.
 _TREND_PRIOR_COUNT = 3.0
 
@@ -50,13 +59,14 @@ class _Options:
     quantile: bool
     sample_weights: bool
     block: tuple[str, ...] | None
+    size_factors: SizeFactors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fitted:
-    """Moderated statistics of the genes ``used``; ``reasons``: gene position → why it has no result."""
+    """Statistics of the genes ``used``; ``reasons``: gene position → why it has no result."""
 
-    moderated: Moderated
+    table: pd.DataFrame
     used: npt.NDArray[np.intp]
     reasons: Mapping[int, str]
     notes: tuple[str, ...]
@@ -75,34 +85,47 @@ def differential_expression(
     robust: bool = False,
     sample_weights: bool = False,
     block: str | None = None,
+    size_factors: SizeFactors = "ratio",
 ) -> DEResult:
-    """The moderated t-test of ``contrast`` = (factor, tested, reference) in one matrix of a study.
+    """The test of ``contrast`` = (factor, tested, reference) in one matrix of a study.
 
     ``design``: a formula over the sample columns that holds the factor, ``~ factor`` unless given (see
     ``design``). Samples of other levels stay in the fit, where they add to the estimate of the variance;
-    samples without a level are left out. ``method``: "limma" for array values, "voom" or "limma-trend" for
-    counts; "auto" takes limma or voom by what the study holds. ``log2``: whether to log-transform, in place
-    of GEO2R's rule. ``quantile``: normalise between arrays first. ``trend``, ``robust``: of the prior
-    variance. ``sample_weights``: samples that follow the model badly count less. ``block``: the column whose
-    samples belong together (a patient, a litter) and whose correlation is to be estimated.
+    samples without a level are left out. ``method``: "limma" for array values, "voom", "limma-trend" or
+    "deseq2" for counts; "auto" takes limma or voom by what the study holds. ``log2``: whether to
+    log-transform, in place of GEO2R's rule. ``quantile``: normalise between arrays first. ``trend``,
+    ``robust``: of the prior variance. ``sample_weights``: samples that follow the model badly count less.
+    ``block``: the column whose samples belong together (a patient, a litter) and whose correlation is to be
+    estimated. ``size_factors``: of deseq2, "poscounts" where every gene has a zero.
 
     The table has every feature of the matrix. Where a feature has no result its numbers are NaN, and a last
-    column ``reason``, which is there only then, says why.
+    column ``reason``, which is there only then, says why. Columns have the names that the method's own package
+    gives them (``DEResult.columns``).
 
     NoMatrixError, DesignError (levels, group sizes, a design that cannot be estimated) or ScaleError say what to do.
     """
     told = _changed(
-        log2=log2, quantile=quantile, trend=trend, robust=robust, sample_weights=sample_weights, block=block
+        log2=log2,
+        quantile=quantile,
+        trend=trend,
+        robust=robust,
+        sample_weights=sample_weights,
+        block=block,
+        size_factors=size_factors,
     )
     platform = study.choose_platform(platform)
     matrix = study.matrices[platform]
     asked, model, groups = _modelled(study, matrix, _contrast(contrast), design)
     weights = model.contrast(*asked)
     chosen, decision, log2, notes = _choose(study, matrix, method, log2)
-    options = _Options(log2, trend, robust, quantile, sample_weights, _blocks(study, model, block))
+    _refuse_options(chosen, told)
+    blocks = _blocks(study, model, block)
+    options = _Options(log2, trend, robust, quantile, sample_weights, blocks, size_factors)
     values = matrix[list(model.samples)].to_numpy()
     if chosen == "limma":
         fitted = _fit_array(values, model, weights, groups, options)
+    elif chosen == "deseq2":
+        fitted = _fit_deseq2(values, model, weights, groups, options)
     else:
         fitted = _fit_counts(values, model, weights, chosen, options)
     return DEResult(
@@ -177,24 +200,23 @@ def _blocks(study: Study, model: Design, block: str | None) -> tuple[str, ...] |
 
 def _choose(
     study: Study, matrix: pd.DataFrame, method: Method, log2: bool | None
-) -> tuple[Literal["limma", "voom", "limma-trend"], str, bool, tuple[str, ...]]:
+) -> tuple[str, str, bool, tuple[str, ...]]:
     """Method, scale in words, whether to take log2, notes."""
     if method not in _METHODS:
         raise AnalysisError(f"no method {method!r}; have {', '.join(_METHODS)}", method=method)
     declared = study.value_kind == "counts"
     if method == "auto" and declared:
         method = "voom"
-    by_counts = method in {"voom", "limma-trend"}
+    by_counts = method in _COUNT_METHODS
     found = decide_scale(matrix.to_numpy(), counts=declared or by_counts)
-    if method == "voom" or method == "limma-trend":
+    if by_counts:
         if log2 is not None:
             raise ScaleError(f"log2 is for array values; {method} takes counts as they are: leave log2 out")
-        how = "with precision weights" if method == "voom" else "whose variance follows a trend"
-        return method, f"{found.sentence} {method} turns them into log2 counts per million {how}.", False, ()
+        return method, f"{found.sentence} {_COUNT_METHODS[method]}", False, ()
     if declared:
         raise ScaleError(
             f"{study.accession} holds counts ({found.sentence}) and limma's test needs log2 values of even "
-            "precision; use method='voom' or 'limma-trend'",
+            "precision; use method='voom', 'limma-trend' or 'deseq2'",
             accession=study.accession,
         )
     notes = _array_notes(study, found, method, log2)
@@ -202,6 +224,20 @@ def _choose(
         return "limma", found.sentence, found.log_transform, notes
     said = "log2-transformed" if log2 else "not transformed"
     return "limma", f"Values are {said}, as asked; GEO2R's rule said: {found.sentence}", log2, notes
+
+
+def _refuse_options(method: str, told: Mapping[str, Any]) -> None:
+    """AnalysisError for options that the method does not have."""
+    if method != "deseq2":
+        if "size_factors" in told:
+            raise AnalysisError(f"size_factors is an option of deseq2, not of {method}; leave it out")
+        return
+    foreign = [name for name in told if name != "size_factors"]
+    if foreign:
+        raise AnalysisError(
+            f"deseq2 has no {', '.join(foreign)}: leave it out, or use method='voom' or 'limma-trend'"
+            + ("; pairs and batches go into the design (~ patient + treatment)" if "block" in told else "")
+        )
 
 
 def _array_notes(study: Study, found: ScaleDecision, method: Method, log2: bool | None) -> tuple[str, ...]:
@@ -238,7 +274,7 @@ def _fit_array(
     lost = int((np.isfinite(numbers) & ~np.isfinite(logged)).sum())
     if lost:
         notes = (f"{lost:,} values at or below 0 have no logarithm and count as missing.", *notes)
-    return _Fitted(moderated, np.arange(len(values)), reasons, notes)
+    return _Fitted(top_table(moderated, 0), np.arange(len(values)), reasons, notes)
 
 
 def _linear_fit(values: Floats, model: Design, options: _Options) -> tuple[Fit, tuple[str, ...]]:
@@ -277,12 +313,7 @@ def _why_missing(raw: Floats, logged: Floats, columns: Mapping[str, Sequence[int
 def _fit_counts(
     values: npt.NDArray[np.generic], model: Design, weights: Floats, method: str, options: _Options
 ) -> _Fitted:
-    numbers = rnaseq.checked_counts(values)
-    empty = [name for name, total in zip(model.samples, numbers.sum(axis=0), strict=True) if total == 0]
-    if empty:
-        raise AnalysisError(
-            f"the samples {', '.join(empty)} have no counts at all; leave them out", samples=empty
-        )
+    numbers = _counted(values, model)
     if options.quantile:
         raise AnalysisError("quantile normalisation is for arrays; counts are normalised by TMM")
     kept = rnaseq.filter_by_expression(numbers, model.matrix)
@@ -306,7 +337,33 @@ def _fit_counts(
     note = (
         f"{int(kept.sum()):,} of {len(kept):,} genes have enough counts to be tested (filterByExpr's rule)."
     )
-    return _Fitted(moderated, np.flatnonzero(kept), reasons, (note, *notes))
+    return _Fitted(top_table(moderated, 0), np.flatnonzero(kept), reasons, (note, *notes))
+
+
+def _counted(values: npt.NDArray[np.generic], model: Design) -> Floats:
+    """Counts as numbers; AnalysisError names samples that have none."""
+    numbers = rnaseq.checked_counts(values)
+    empty = [name for name, total in zip(model.samples, numbers.sum(axis=0), strict=True) if total == 0]
+    if empty:
+        raise AnalysisError(
+            f"the samples {', '.join(empty)} have no counts at all; leave them out", samples=empty
+        )
+    return numbers
+
+
+def _fit_deseq2(
+    values: npt.NDArray[np.generic],
+    model: Design,
+    weights: Floats,
+    groups: Mapping[str, Sequence[str]],
+    options: _Options,
+) -> _Fitted:
+    numbers = _counted(values, model)
+    factors = deseq2.size_factors(numbers, positive_only=options.size_factors == "poscounts")
+    fitted = deseq2.fit(numbers, model.matrix, factors)
+    compared = [model.samples.index(name) for members in groups.values() for name in members]
+    tested = deseq2.wald_test(fitted, weights, compared=compared)
+    return _Fitted(tested.table, np.arange(len(numbers)), tested.reasons, deseq2.notes(fitted, tested))
 
 
 def _voom_fit(used: Floats, model: Design, sizes: Floats, options: _Options) -> tuple[Fit, tuple[str, ...]]:
@@ -322,9 +379,8 @@ def _voom_fit(used: Floats, model: Design, sizes: Floats, options: _Options) -> 
 
 
 def _table(study: Study, platform: str, index: pd.Index, fitted: _Fitted) -> pd.DataFrame:
-    tested = top_table(fitted.moderated, 0)
-    table = pd.DataFrame(np.nan, index=index, columns=tested.columns)
-    table.iloc[fitted.used] = tested.to_numpy()
+    table = pd.DataFrame(np.nan, index=index, columns=fitted.table.columns)
+    table.iloc[fitted.used] = fitted.table.to_numpy()
     table.insert(0, "symbol", symbols(study, platform, index))
     if fitted.reasons:
         reason = np.full(len(index), "", dtype=object)

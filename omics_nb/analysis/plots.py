@@ -41,22 +41,23 @@ def volcano(
     result: DEResult, *, adj_p: float = 0.05, min_abs_logfc: float = 1.0, n_labels: int = 12
 ) -> Figure:
     """Fold change against significance; the smallest P-values beyond both thresholds carry their names."""
-    table = result.table[result.table["P.Value"].notna()]
-    up, down = _directions(table, adj_p, min_abs_logfc)
-    height = _minus_log10(table["P.Value"])
+    change, _, p, adjusted = result.columns
+    table = result.table[result.table[p].notna()]
+    up, down = _directions(result, table, adj_p, min_abs_logfc)
+    height = _minus_log10(table[p])
     drawing, axes = _canvas(6.4, 5.0)
-    _cloud(axes, table["logFC"].to_numpy(), height, up, down)
+    _cloud(axes, table[change].to_numpy(), height, up, down)
     for edge in (-min_abs_logfc, min_abs_logfc):
         axes.axvline(edge, color=_INK, linewidth=0.6, linestyle=":")
-    significant = table["adj.P.Val"] <= adj_p
+    significant = table[adjusted] <= adj_p
     if significant.any():
         axes.axhline(float(height[significant.to_numpy()].min()), color=_INK, linewidth=0.6, linestyle=":")
     axes.set_xlabel(
         f"log2 fold change ({_clean(result.contrast.tested)} vs {_clean(result.contrast.reference)})"
     )
     axes.set_ylabel("-log10 P")
-    best = table[(up | down)].sort_values("P.Value", kind="stable").head(n_labels)
-    spots = list(zip(best["logFC"].tolist(), _minus_log10(best["P.Value"]).tolist(), strict=True))
+    best = table[(up | down)].sort_values(p, kind="stable").head(n_labels)
+    spots = list(zip(best[change].tolist(), _minus_log10(best[p]).tolist(), strict=True))
     _label_points(drawing, axes, spots, _names(best))
     text = _direction_text(result, table, up, down, adj_p, min_abs_logfc)
     return _figure(
@@ -66,15 +67,20 @@ def volcano(
 
 def ma(result: DEResult, *, adj_p: float = 0.05, min_abs_logfc: float = 1.0, n_labels: int = 12) -> Figure:
     """Fold change against average expression."""
-    table = result.table[result.table["P.Value"].notna()]
-    up, down = _directions(table, adj_p, min_abs_logfc)
+    change, average, p, _ = result.columns
+    table = result.table[result.table[p].notna()]
+    if average == "baseMean":
+        # A gene whose only counts were outliers has none left, and no place on a logarithmic axis.
+        table = table[table[average] > 0]
+        table = table.assign(**{average: np.log2(table[average])})
+    up, down = _directions(result, table, adj_p, min_abs_logfc)
     drawing, axes = _canvas(6.4, 4.4)
-    _cloud(axes, table["AveExpr"].to_numpy(), table["logFC"].to_numpy(), up, down)
+    _cloud(axes, table[average].to_numpy(), table[change].to_numpy(), up, down)
     axes.axhline(0, color=_INK, linewidth=0.8)
-    axes.set_xlabel("Average expression (log2)")
+    axes.set_xlabel("Average expression (log2)" if average == "AveExpr" else f"{average} (log2)")
     axes.set_ylabel("log2 fold change")
-    best = table[(up | down)].sort_values("P.Value", kind="stable").head(n_labels)
-    spots = list(zip(best["AveExpr"].tolist(), best["logFC"].tolist(), strict=True))
+    best = table[(up | down)].sort_values(p, kind="stable").head(n_labels)
+    spots = list(zip(best[average].tolist(), best[change].tolist(), strict=True))
     _label_points(drawing, axes, spots, _names(best))
     text = _direction_text(result, table, up, down, adj_p, min_abs_logfc)
     return _figure("ma", f"MA plot: {result.accession}, {result.contrast}", drawing, text, result.synthetic)
@@ -82,7 +88,7 @@ def ma(result: DEResult, *, adj_p: float = 0.05, min_abs_logfc: float = 1.0, n_l
 
 def p_histogram(result: DEResult) -> Figure:
     """P-values in twenty bins; flat but for a peak at 0 is how it should look."""
-    p = result.table["P.Value"].dropna().to_numpy()
+    p = result.table[result.columns.p].dropna().to_numpy()
     counts, edges = np.histogram(p, bins=20, range=(0, 1))
     drawing, axes = _canvas(5.2, 3.4)
     axes.bar(edges[:-1], counts, width=0.05, align="edge", color=PALETTE[0], edgecolor="white", linewidth=0.5)
@@ -187,7 +193,7 @@ def correlation(study: Study, *, platform: str | None = None, color_by: str | No
 def heat_map(study: Study, result: DEResult, *, n: int = 30) -> Figure:
     """The ``n`` features with the smallest P over the samples of both groups, each row centred and scaled."""
     values = comparable(study, result.platform)
-    top = result.table[result.table["P.Value"].notna()].sort_values("P.Value", kind="stable").head(n)
+    top = result.top(n).dropna(subset=[result.columns.p])
     if top.empty:
         raise DataError(f"no feature of {result.accession} has a result to show")
     samples = [*result.groups["reference"], *result.groups["tested"]]
@@ -196,7 +202,8 @@ def heat_map(study: Study, result: DEResult, *, n: int = 30) -> Figure:
     with np.errstate(invalid="ignore", divide="ignore"):
         centred = rows - np.nanmean(rows, axis=1, keepdims=True)
         z = centred / np.nanstd(rows, axis=1, ddof=1, keepdims=True)
-    order = np.argsort(top["logFC"].to_numpy(), kind="stable")[::-1]
+    change = top[result.columns.change]
+    order = np.argsort(change.to_numpy(), kind="stable")[::-1]
     drawing, axes = _canvas(6.6, 1.6 + 0.19 * len(top))
     picture = axes.imshow(
         np.clip(z[order], -3, 3), cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto", interpolation="nearest"
@@ -210,8 +217,8 @@ def heat_map(study: Study, result: DEResult, *, n: int = 30) -> Figure:
         axes.text(
             centre, -0.8, _short(getattr(result.contrast, role), 28), ha="center", va="bottom", fontsize=8
         )
-    higher = [names[i] for i in order if top["logFC"].iloc[i] > 0]
-    lower = [names[i] for i in order if top["logFC"].iloc[i] <= 0]
+    higher = [names[i] for i in order if change.iloc[i] > 0]
+    lower = [names[i] for i in order if change.iloc[i] <= 0]
     text = (
         f"Heat map of the {len(top)} features of {result.accession} with the smallest P over "
         f"{len(samples)} samples. "
@@ -267,10 +274,11 @@ def _row_of(study: Study, feature: str, platform: str, features: pd.Index) -> in
 
 
 def _directions(
-    table: pd.DataFrame, adj_p: float, min_abs_logfc: float
+    result: DEResult, table: pd.DataFrame, adj_p: float, min_abs_logfc: float
 ) -> tuple[pd.Series[bool], pd.Series[bool]]:
-    significant = table["adj.P.Val"] <= adj_p
-    return significant & (table["logFC"] >= min_abs_logfc), significant & (table["logFC"] <= -min_abs_logfc)
+    significant = table[result.columns.adj_p] <= adj_p
+    change = table[result.columns.change]
+    return significant & (change >= min_abs_logfc), significant & (change <= -min_abs_logfc)
 
 
 def _minus_log10(p: pd.Series[float]) -> Floats:
@@ -294,9 +302,10 @@ def _direction_text(
     adj_p: float,
     min_abs_logfc: float,
 ) -> str:
-    best = table.sort_values("P.Value", kind="stable").head(5)
+    change, _, p, _ = result.columns
+    best = table.sort_values(p, kind="stable").head(5)
     named = [
-        f"{name} (log2 fold change {row['logFC']:.2f}, P {row['P.Value']:.2g})"
+        f"{name} (log2 fold change {row[change]:.2f}, P {row[p]:.2g})"
         for name, (_, row) in zip(_names(best), best.iterrows(), strict=True)
     ]
     return (

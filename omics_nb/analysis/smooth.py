@@ -1,17 +1,23 @@
-"""Robust locally weighted regression.
+"""Locally weighted regression: Cleveland's robust lines, and a local quadratic with weights.
 
 W. S. Cleveland (1979), "Robust locally weighted regression and smoothing scatterplots", J. Am. Stat. Assoc.
 74:829, https://doi.org/10.1080/01621459.1979.10481038; with the spacing ``delta`` of his routine in the
 netlib collection, which R's lowess() follows: local lines are fitted at points at least delta apart and
 joined by straight lines.
+
+The quadratic is that of C. Loader (1999), "Local Regression and Likelihood", Springer, chapters 2 and 12, with the
+defaults of the package locfit: it is fitted where cells that are halved become short beside the bandwidth, and
+joined by cubics that have its slopes there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.interpolate import CubicHermiteSpline
 
 from ..errors import AnalysisError
 
@@ -48,6 +54,57 @@ def lowess(
     smooth = np.empty_like(y_)
     smooth[order] = _lowess_sorted(x_[order], y_[order], span, iterations, delta)
     return smooth
+
+
+def local_quadratic(
+    x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike, *, span: float = 0.7, cut: float = 0.8
+) -> Callable[[Floats], Floats]:
+    """A curve through ``y`` over ``x``: at each place the quadratic of the share ``span`` of points nearest to it.
+
+    A cell is halved until it is no longer than ``cut`` times the smaller bandwidth of its ends. Beyond the ends
+    the curve goes on with the slope there and the bend of one quadratic through all points.
+    """
+    x_, y_, w_ = (np.asarray(values, dtype=np.float64) for values in (x, y, weights))
+    n_near = int(span * len(x_))
+    if n_near < 4 or x_.min() == x_.max():
+        raise AnalysisError(f"a local quadratic needs 6 points at different x at least, not {len(x_)}")
+    fitted: dict[float, tuple[float, float, float]] = {}
+
+    def bandwidth(at: float) -> float:
+        if at not in fitted:
+            fitted[at] = _quadratic_at(at, x_, y_, w_, n_near)
+        return fitted[at][0]
+
+    cells = [(float(x_.min()), float(x_.max()))]
+    while cells:
+        low, high = cells.pop()
+        if high - low > cut * min(bandwidth(low), bandwidth(high)):
+            cells += [(low, (low + high) / 2), ((low + high) / 2, high)]
+    places = np.array(sorted(fitted))
+    values, slopes = (np.array([fitted[at][i] for at in places]) for i in (1, 2))
+    inside = CubicHermiteSpline(places, values, slopes)
+    root = np.sqrt(w_)
+    bend = float(np.linalg.lstsq(np.vander(x_, 3) * root[:, None], y_ * root, rcond=None)[0][0])
+
+    def curve(at: Floats) -> Floats:
+        nearest = np.clip(at, places[0], places[-1])
+        beyond = at - nearest
+        return np.asarray(inside(nearest) + inside(nearest, 1) * beyond + bend * beyond**2)
+
+    return curve
+
+
+def _quadratic_at(
+    at: float, x: Floats, y: Floats, weights: Floats, n_near: int
+) -> tuple[float, float, float]:
+    """Bandwidth, value and slope of the local quadratic."""
+    offset = x - at
+    distance = np.abs(offset)
+    width = float(np.partition(distance, n_near - 1)[n_near - 1])
+    root = np.sqrt(weights * (1 - np.minimum(distance / width, 1) ** 3) ** 3)
+    terms = np.column_stack([np.ones_like(x), offset, offset**2])
+    value, slope, _ = np.linalg.lstsq(terms * root[:, None], y * root, rcond=None)[0]
+    return width, float(value), float(slope)
 
 
 def _lowess_sorted(x: Floats, y: Floats, span: float, iterations: int, delta: float | None) -> Floats:

@@ -11,10 +11,12 @@ from typing import Any
 import click
 
 from .. import __version__, errors
+from .around import family, files, publications, raw_data
+from .index import index, similar
 from .reports import demo, report
 from .runs import runs
 from .studies import NOTHING_FOUND as NOTHING_FOUND
-from .studies import de, fetch, quality, search
+from .studies import cells, de, fetch, quality, search
 from .upkeep import cache, doctor
 
 EXIT_CODES: dict[type[errors.OmicsError], int] = {
@@ -75,5 +77,22 @@ def main() -> None:
     """
 
 
-for _command in (search, fetch, quality, de, report, runs, demo, doctor, cache):
+for _command in (
+    search,
+    similar,
+    index,
+    fetch,
+    files,
+    publications,
+    raw_data,
+    family,
+    cells,
+    quality,
+    de,
+    report,
+    runs,
+    demo,
+    doctor,
+    cache,
+):
     main.add_command(_command)

@@ -27,7 +27,7 @@ reports_option = click.option(
 )
 method_option = click.option(
     "--method",
-    type=click.Choice(["auto", "limma", "voom", "limma-trend"]),
+    type=click.Choice(["auto", "limma", "voom", "limma-trend", "deseq2"]),
     default="auto",
     show_default=True,
 )

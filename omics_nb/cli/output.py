@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import DataError
+
+if TYPE_CHECKING:
+    from ..workflow import Run
+    from ..workflow.show import View
 
 
 def write_atomically(path: Path, write: Any) -> Path:
@@ -47,7 +52,7 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def working(what: str, how_far: Callable[[], str] = lambda: "") -> Iterator[None]:
+def working(what: str) -> Iterator[None]:
     """A line on standard error that counts seconds while a person waits; nothing where none is looking."""
     if not sys.stderr.isatty():
         yield
@@ -57,7 +62,7 @@ def working(what: str, how_far: Callable[[], str] = lambda: "") -> Iterator[None
 
     def count() -> None:
         while not done.wait(0.2):
-            sys.stderr.write(f"\r\033[K{what} … {how_far()} {time.monotonic() - began:.0f} s")
+            sys.stderr.write(f"\r\033[K{what} … {time.monotonic() - began:.0f} s")
             sys.stderr.flush()
 
     thread = threading.Thread(target=count, daemon=True)
@@ -68,3 +73,40 @@ def working(what: str, how_far: Callable[[], str] = lambda: "") -> Iterator[None
         done.set()
         thread.join()
         sys.stderr.write("\r\033[K")
+
+
+def result_of(run: Run) -> Any:
+    """The run's value, waited for; meanwhile standard error tells how far it is.
+
+    A terminal has one line that overwrites itself, anything else a line for each step that has ended.
+    """
+    from ..workflow.show import REFRESH_S, View
+
+    view = View(run)
+    told: set[str] = set()
+    try:
+        while True:
+            _tell(view, told)
+            try:
+                return run.result(timeout=REFRESH_S)
+            except TimeoutError:
+                view.look()
+    except KeyboardInterrupt:
+        click.echo(f"\n`omics-nb runs resume {run.id}` goes on from there.", err=True)
+        raise
+    finally:
+        view.look()
+        _tell(view, told)
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+
+
+def _tell(view: View, told: set[str]) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{view.line(shutil.get_terminal_size().columns)}")
+        sys.stderr.flush()
+        return
+    for line in view.lines():
+        if line.seconds is not None and line.path not in told:
+            told.add(line.path)
+            click.echo(f"{line.path} {line.state}, {line.seconds:.2f} s", err=True)

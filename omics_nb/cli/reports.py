@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DataError, MissingExtraError
+from .groups import GroupTable, groups_option, naming_lines
 from .options import (
     as_json_option,
     contrast_option,
@@ -20,7 +21,7 @@ from .options import (
     reports_option,
     source_option,
 )
-from .output import print_json, working
+from .output import print_json, result_of, working
 
 if TYPE_CHECKING:
     from ..workflow import Run
@@ -36,6 +37,7 @@ DEMO_QUESTION = "Which genes respond to vemurafenib in melanoma cells? human, at
 @contrast_option
 @design_option
 @method_option
+@groups_option
 @click.option(
     "--run", "run_id", metavar="RUN_ID", help="Write the report of this finished run; computes nothing."
 )
@@ -49,6 +51,7 @@ def report(
     contrast: tuple[str, str, str] | None,
     design: str | None,
     method: str,
+    groups: GroupTable | None,
     run_id: str | None,
     out: Path,
     as_json: bool,
@@ -66,6 +69,7 @@ def report(
         "contrast": contrast,
         "design": design,
         "method": method if method != "auto" else None,
+        "groups": groups.columns if groups else None,
     }
     if run_id and (question or any(asked.values())):
         raise click.UsageError(
@@ -73,7 +77,8 @@ def report(
         )
     _check_can_report(out)
     run = flows.get_run(run_id) if run_id else flows.start_report(question, **asked)
-    made = _write_report(run, out)
+    with naming_lines(groups):
+        made = _write_report(run, out)
     if as_json:
         print_json({name: str(path) for name, path in made.items()})
     else:
@@ -110,8 +115,7 @@ def _write_report(run: Run, out: Path) -> dict[str, Path]:
     from .. import flows
     from ..reporting import file_name, run_report_notebook
 
-    with working(f"run {run.id}", lambda: f"{run.progress:.0f} %"):
-        name = file_name(run.result().result)
+    name = file_name(result_of(run).result)
     with working("writing the report"):
         made = run_report_notebook({**flows.report_inputs(run), "run_id": run.id}, out, name=name)
     return {

@@ -1,21 +1,25 @@
-"""``runs``: list, look into and resume what was started on this machine."""
+"""``runs``: list, look into, follow, resume and remove what the store holds."""
 
 from __future__ import annotations
 
+import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import as_json_option
-from .output import print_json, working
+from .output import jsonable, print_json, result_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..workflow import Run, StepInfo
+    from ..workflow import Run
 
 
-STATES = ("running", "pausing", "paused", "cancelling", "cancelled", "done", "failed", "interrupted")
+ACTIVE = ("running", "pausing", "cancelling")
+STATES = (*ACTIVE, "paused", "cancelled", "done", "failed", "interrupted")
+_FOLLOW_S = 0.2
 
 
 @click.group(invoke_without_command=True)
@@ -25,7 +29,7 @@ STATES = ("running", "pausing", "paused", "cancelling", "cancelled", "done", "fa
 @as_json_option
 @click.pass_context
 def runs(ctx: click.Context, flow: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """List the runs of this machine's store, newest first; see `show` and `resume`."""
+    """List the runs of the store, newest first; see `show`, `events`, `resume` and `prune`."""
     if ctx.invoked_subcommand:
         return
     from .. import flows
@@ -46,16 +50,13 @@ def runs(ctx: click.Context, flow: str | None, state: str | None, limit: int, as
 def runs_show(run_id: str, as_json: bool) -> None:
     """The steps of one run: state, time, and what went wrong."""
     from .. import flows
+    from ..workflow.show import View
 
     run = flows.get_run(run_id)
     if as_json:
         print_json(_run_facts(run))
         return
-    click.echo(f"{run.id}  {run.flow_name}  {run.state}  {run.progress:.0f} %")
-    for path, step in run.steps.items():
-        seconds = _seconds(step)
-        time_taken = "" if seconds is None else f"{seconds:.2f} s"
-        click.echo(f"  {path:<16} {step.state:<10} {time_taken:>9}  {step.error or ''}".rstrip())
+    click.echo(View(run).text())
 
 
 @runs.command("resume")
@@ -65,15 +66,63 @@ def runs_resume(run_id: str) -> None:
     from .. import flows
 
     run = flows.get_run(run_id).resume()
-    with working(f"resuming {run.id}"):
-        run.result()
+    result_of(run)
     click.echo(f"{run.id} {run.state}")
     if run.flow_name in flows.REPORT_FLOWS:
         click.echo(f"`omics-nb report --run {run.id}` writes its report")
 
 
-def _seconds(step: StepInfo) -> float | None:
-    return (step.ended - step.began).total_seconds() if step.began and step.ended else None
+@runs.command("events")
+@click.argument("run_id")
+@click.option(
+    "--after", default=0, show_default=True, type=click.IntRange(min=0), help="From this number on."
+)
+@click.option("--follow", is_flag=True, help="Wait for more until the run has ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line.")
+def runs_events(run_id: str, after: int, follow: bool, as_json: bool) -> None:
+    """What happened in a run, numbered without gaps; whoever comes back reads on with --after."""
+    from .. import flows
+
+    run = flows.get_run(run_id)
+    while True:
+        over = run.state not in ACTIVE  # before the events: the last look must see them all
+        for event in run.events(after):
+            after = event.seq
+            if as_json:
+                click.echo(json.dumps(jsonable(event._asdict()), ensure_ascii=False))
+            else:
+                facts = " ".join(f"{name}={value!r}" for name, value in event.data.items() if name != "trace")
+                click.echo(
+                    f"{after:>5}  {event.at:%H:%M:%S}  {event.kind:<10}  {event.step or ''}  {facts}".rstrip()
+                )
+        if over or not follow:
+            return
+        time.sleep(_FOLLOW_S)
+
+
+@runs.command("prune")
+@click.option(
+    "--older-than",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Only runs that ended longer ago.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@as_json_option
+def runs_prune(older_than: float, dry_run: bool, as_json: bool) -> None:
+    """Remove old runs that have ended, and value files that no run needs; what a run needs is never removed."""
+    from .. import flows
+    from ..workflow import prune
+
+    found = prune(flows.run_store(), keep_days=older_than, dry_run=dry_run)
+    if as_json:
+        print_json({**found._asdict(), "dry_run": dry_run})
+        return
+    verb = "would remove" if dry_run else "removed"
+    mib = found.n_bytes / 1024**2
+    click.echo(f"{verb}: {found.n_runs:,} run(s) and {found.n_files:,} value file(s), {mib:.1f} MiB")
 
 
 def _run_facts(run: Run) -> dict[str, Any]:
@@ -91,7 +140,7 @@ def _run_facts(run: Run) -> dict[str, Any]:
                 "name": path,
                 "state": step.state,
                 "attempt": step.attempt,
-                "seconds": _seconds(step),
+                "seconds": step.seconds,
                 "error": step.error,
             }
             for path, step in run.steps.items()

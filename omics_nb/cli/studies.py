@@ -1,4 +1,4 @@
-"""``search``, ``fetch``, ``quality`` and ``de``: one study at a time."""
+"""``search``, ``fetch``, ``cells``, ``quality`` and ``de``: one study at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import FormatError
+from .groups import GroupTable, groups_option, naming_lines
 from .options import (
     as_json_option,
     contrast_option,
@@ -30,18 +31,33 @@ NOTHING_FOUND = 4
 
 
 @click.command()
-@click.argument("question")
+@click.argument("question", required=False)
 @source_option
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
+@click.option("--save", metavar="NAME", help="Keep this search under a name.")
+@click.option("--saved", metavar="NAME", help="Ask a kept search again, and tell what is new.")
 @as_json_option
-def search(question: str, source: str | None, limit: int, as_json: bool) -> None:
+def search(
+    question: str | None, source: str | None, limit: int, save: str | None, saved: str | None, as_json: bool
+) -> None:
     """Find studies for QUESTION, with the reasons each was found."""
+    from ..agents.saved import save_search, saved_search
     from ..agents.search import search as find
 
+    if (question is None) != (saved is not None) or (save and saved):
+        raise click.UsageError("give a QUESTION, which --save NAME keeps, or --saved NAME alone")
     with working("searching"):
-        hits = find(question, source=source, limit=limit)
+        if saved:
+            found = saved_search(saved)
+        elif save:
+            found = save_search(save, question or "", source=source, limit=limit)
+        else:
+            found = None
+        hits = found.hits if found else find(question or "", source=source, limit=limit)
     if as_json:
-        print_json(hits)
+        print_json(found or hits)
+    elif found and saved:
+        click.echo(str(found))
     else:
         click.echo(str(hits))
     if not hits:
@@ -77,18 +93,72 @@ def fetch(accession: str, source: str | None, out: Path | None, h5ad: bool, as_j
 @click.command()
 @click.argument("accession")
 @source_option
+@click.option("--sample", "samples", multiple=True, metavar="GSM", help="Only this sample; may be repeated.")
+@click.option("--common", is_flag=True, help="Where samples differ in features, those that all have.")
+@click.option(
+    "--max-bytes", type=click.IntRange(min=1), default=4 * 2**30, show_default=True, help="Most to read."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The .h5ad to write."
+)
+@as_json_option
+def cells(
+    accession: str,
+    source: str | None,
+    samples: tuple[str, ...],
+    common: bool,
+    max_bytes: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Write the single cells of ACCESSION as one AnnData file: cells × features, with the sheet of their samples."""
+    from ..agents import invoke
+
+    if out.suffix != ".h5ad":
+        raise click.UsageError(f"--out writes AnnData; {out.name} should end in .h5ad")
+    with working(f"reading the cells of {accession}"):
+        found = invoke(
+            "cells",
+            study=accession,
+            samples=samples or None,
+            common=common,
+            max_bytes=max_bytes,
+            source=source,
+        )
+        write_atomically(out, found.write_h5ad)
+    n_cells, n_features = found.shape
+    if as_json:
+        print_json({**found.uns, "n_cells": n_cells, "n_features": n_features, "written": str(out)})
+        return
+    click.echo(
+        f"{found.uns['accession']}: {n_cells:,} cells × {n_features:,} features ({found.uns['value_kind']})"
+    )
+    for line in (*found.uns["notes"], f"wrote {out}"):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("accession")
+@source_option
 @platform_option
 @click.option("--factor", metavar="COLUMN", help="Judge the groups of this column of the sample sheet.")
+@groups_option
 @as_json_option
 def quality(
-    accession: str, source: str | None, platform: str | None, factor: str | None, as_json: bool
+    accession: str,
+    source: str | None,
+    platform: str | None,
+    factor: str | None,
+    groups: GroupTable | None,
+    as_json: bool,
 ) -> None:
     """Say what speaks for and against the values of the study ACCESSION."""
     from ..agents.analysis import quality as judge
     from ..agents.data import fetch as read
 
-    with working(f"reading {accession}"):
-        found = judge(read(accession, source=source), platform=platform, factor=factor)
+    with working(f"reading {accession}"), naming_lines(groups):
+        study = read(accession, source=source).with_factors(groups.columns if groups else {})
+        found = judge(study, platform=platform, factor=factor)
     if as_json:
         print_json(found)
     else:
@@ -102,6 +172,7 @@ def quality(
 @contrast_option
 @design_option
 @method_option
+@groups_option
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=1), help="Rows to print.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole table as CSV.")
 @as_json_option
@@ -112,6 +183,7 @@ def de(
     contrast: tuple[str, str, str] | None,
     design: str | None,
     method: str,
+    groups: GroupTable | None,
     top: int,
     out: Path | None,
     as_json: bool,
@@ -123,8 +195,8 @@ def de(
 
     if out and out.suffix != ".csv":
         raise click.UsageError(f"--out writes CSV; {out.name} should end in .csv")
-    with working(f"analysing {accession}"):
-        study = invoke("data", study=accession, source=source)
+    with working(f"analysing {accession}"), naming_lines(groups):
+        study = invoke("data", study=accession, source=source).with_factors(groups.columns if groups else {})
         result = invoke(
             "analysis", study=study, contrast=contrast, design=design, platform=platform, method=method
         )

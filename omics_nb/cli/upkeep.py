@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from .. import settings
@@ -30,28 +32,30 @@ def doctor(network: bool, as_json: bool) -> None:
 
 @click.group()
 def cache() -> None:
-    """What was downloaded from NCBI, verified and kept."""
+    """What was downloaded from NCBI and verified, and studies as they were parsed."""
 
 
 @cache.command("info")
 @as_json_option
 def cache_info(as_json: bool) -> None:
-    """List the files, the most recently used first."""
+    """List the files and parsed studies, the most recently used first."""
     from ..geo.cache import cache_info as look
 
     found = look(settings.load())
     if as_json:
-        print_json({"folder": found.folder, "n_bytes": found.n_bytes, "files": found.files})
+        print_json({**asdict(found), "n_bytes": found.n_bytes})
         return
     for file in found.files:
         click.echo(f"{file.n_bytes:>14,}  {file.url}")
+    for study in found.studies:
+        click.echo(f"{study.n_bytes:>14,}  {study.accession}, parsed")
     click.echo(str(found))
 
 
 @cache.command("verify")
 @as_json_option
 def cache_verify(as_json: bool) -> None:
-    """Hash every file anew; damaged ones are removed, so that they are fetched again when they are needed."""
+    """Hash every file anew; what is damaged is removed, and fetched or parsed again when it is needed."""
     from ..geo.cache import cache_verify as check
 
     found = check(settings.load())
@@ -65,14 +69,15 @@ def cache_verify(as_json: bool) -> None:
 
 @cache.command("prune")
 @click.option(
-    "--max-gib", type=click.FloatRange(min=0), required=True, help="Keep at most this much, in GiB."
+    "--max-gib", type=click.FloatRange(min=0), help="Keep at most this much, in GiB; else $OMICS_CACHE_LIMIT."
 )
 @as_json_option
-def cache_prune(max_gib: float, as_json: bool) -> None:
-    """Remove the least recently used files, until what is left fits."""
+def cache_prune(max_gib: float | None, as_json: bool) -> None:
+    """Remove the least recently used files and parsed studies, until what is left fits."""
     from ..geo.cache import cache_prune as prune
 
-    found = prune(settings.load(), int(max_gib * 1024**3))
+    loaded = settings.load()
+    found = prune(loaded, loaded.cache_limit if max_gib is None else int(max_gib * 1024**3))
     if as_json:
         print_json(found)
     else:

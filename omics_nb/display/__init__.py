@@ -7,6 +7,18 @@ Each says which source the value came from, and synthetic data wears a badge.
 
 from __future__ import annotations
 
+from .around import family_html as family_html
+from .around import family_sentence as family_sentence
+from .around import family_text as family_text
+from .around import files_html as files_html
+from .around import files_sentence as files_sentence
+from .around import files_text as files_text
+from .around import publications_html as publications_html
+from .around import publications_sentence as publications_sentence
+from .around import publications_text as publications_text
+from .around import raw_data_html as raw_data_html
+from .around import raw_data_sentence as raw_data_sentence
+from .around import raw_data_text as raw_data_text
 from .markup import STYLE as STYLE
 from .markup import Html as Html
 from .markup import clean as clean

@@ -12,6 +12,13 @@ def decimal(value: float, digits: int = 3) -> str:
     return "NA" if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def amount(value: float) -> str:
+    """A measured value with four digits, or as many as stand before the point; NA where it is missing."""
+    if math.isnan(value):
+        return "NA"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def p_value(value: float) -> str:
     """A probability with three significant digits; NA where it is missing."""
     return "NA" if math.isnan(value) else f"{value:.2e}" if value < 0.001 else f"{value:.3g}"

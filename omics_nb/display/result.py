@@ -53,7 +53,7 @@ def result_facts(result: DEResult) -> Iterator[tuple[str, object]]:
 
 def counts_at(result: DEResult, adj_p: float, min_abs_logfc: float) -> tuple[int, int]:
     """How many features are higher and lower in the tested group at these thresholds."""
-    found = result.significant(adj_p, min_abs_logfc)["logFC"]
+    found = result.significant(adj_p, min_abs_logfc)[result.columns.change]
     return int((found > 0).sum()), int((found < 0).sum())
 
 
@@ -62,15 +62,17 @@ def counts_table(result: DEResult) -> Html:
     rows = []
     for adj_p, logfc in THRESHOLDS:
         up, down = counts_at(result, adj_p, logfc)
-        rows.append((threshold_text(adj_p, logfc), f"{up:,}", f"{down:,}", f"{up + down:,}"))
+        rows.append((threshold_text(result, adj_p, logfc), f"{up:,}", f"{down:,}", f"{up + down:,}"))
     tested = result.contrast.tested
     headers = ("Threshold", f"Higher in {tested}", f"Lower in {tested}", "Both")
     return table("Features that differ", headers, rows, numeric={1, 2, 3})
 
 
-def threshold_text(adj_p: float, min_abs_logfc: float) -> str:
+def threshold_text(result: DEResult, adj_p: float, min_abs_logfc: float) -> str:
     """A threshold in words of the table's columns."""
-    return f"adj.P.Val ≤ {adj_p:g}" + (f" and |logFC| ≥ {min_abs_logfc:g}" if min_abs_logfc else "")
+    names = result.columns
+    change = f" and |{names.change}| ≥ {min_abs_logfc:g}" if min_abs_logfc else ""
+    return f"{names.adj_p} ≤ {adj_p:g}{change}"
 
 
 def top_table(result: DEResult, *, n: int) -> Html:
@@ -86,7 +88,7 @@ def top_table(result: DEResult, *, n: int) -> Html:
 def _top(result: DEResult, n: int) -> pd.DataFrame:
     """The rows to show; ``reason`` (why a feature has no result) only where one of them has none."""
     top = result.top(n)
-    return top.drop(columns="reason", errors="ignore") if top["P.Value"].notna().all() else top
+    return top.drop(columns="reason", errors="ignore") if top[result.columns.p].notna().all() else top
 
 
 def _number_columns(frame: pd.DataFrame) -> list[str]:
@@ -126,7 +128,7 @@ def result_text(result: DEResult, *, n: int = 10) -> str:
     ]
     for adj_p, logfc in THRESHOLDS:
         up, down = counts_at(result, adj_p, logfc)
-        lines.append(f"{threshold_text(adj_p, logfc)}: {up:,} higher, {down:,} lower")
+        lines.append(f"{threshold_text(result, adj_p, logfc)}: {up:,} higher, {down:,} lower")
     top = _top(result, n)
     headers = ("feature", "symbol", *_number_columns(top))
     lines.append(table_text(headers, list(_top_rows(top)), numeric=range(2, len(headers)), flexible=1))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from .markup import Html, accession_link, card, el, facts, fold, join, notes, source_line, table
-from .numbers import VERDICTS, counted, size
+from .numbers import VERDICTS, amount, counted, size
 from .plain import one_line, shorten, source_text, table_text, wrap
 
 if TYPE_CHECKING:
@@ -46,10 +46,17 @@ def study_facts(study: Study) -> Iterator[tuple[str, str]]:
     """Organism, type, samples, platforms, date and kind of values, as names and texts."""
     yield "Organism", ", ".join(study.organisms)
     yield "Type", ", ".join(study.types)
-    yield "Samples", f"{study.n_samples:,}"
+    yield "Samples", _n_samples(study)
     yield "Platforms", ", ".join(study.platforms)
     yield "Published", study.published.isoformat() if study.published else "unknown"
     yield "Values", study.value_kind if study.matrices else "none in the files at hand"
+
+
+def _n_samples(study: Study) -> str:
+    """How many were read, and of how many that the series declares where these differ."""
+    n_declared = len(study.declared)
+    differ = n_declared and n_declared != study.n_samples
+    return f"{study.n_samples:,} of {n_declared:,} declared" if differ else f"{study.n_samples:,}"
 
 
 def _prose(name: str, text: str) -> Html | None:
@@ -62,22 +69,34 @@ def _prose(name: str, text: str) -> Html | None:
 
 
 def matrices_table(study: Study) -> Html:
-    """Each platform's matrix: how many features, samples and features with a gene symbol."""
+    """Each platform's matrix: its size, its features with a gene symbol, the range of its values, what is missing."""
     rows = [
         (
             accession_link(platform, synthetic=study.synthetic),
             f"{matrix.shape[0]:,}",
             f"{matrix.shape[1]:,}",
             _n_symbols(study.features.get(platform)),
+            *_spread(matrix),
         )
         for platform, matrix in study.matrices.items()
     ]
     return table(
         "Matrices of values, one per platform",
-        ("Platform", "Features", "Samples", "With a gene symbol"),
+        ("Platform", "Features", "Samples", "With a gene symbol", "Smallest", "Largest", "Missing"),
         rows,
-        numeric={1, 2, 3},
+        numeric={1, 2, 3, 4, 5, 6},
     )
+
+
+def _spread(matrix: pd.DataFrame) -> tuple[str, str, str]:
+    """The smallest and the largest value, by which logarithms are told from raw ones, and how many are missing."""
+    import numpy as np
+
+    values = matrix.to_numpy()
+    if not values.size:
+        return "none", "none", "0"
+    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    return amount(float(low)), amount(float(high)), f"{int(np.isnan(values).sum()):,}"
 
 
 def _n_symbols(features: pd.DataFrame | None) -> str:

@@ -1,31 +1,40 @@
-"""The folder of verified downloads: what is in it, is it still what it was, and what may go.
+"""The cache: verified downloads and parsed studies; what is in it, is it still what it was, and what may go.
 
 ``<cache>/ncbi/files/<host>/<path>`` holds the files, laid out as on the server, so that ``files/<host>/geo``
 is a mirror of its own. ``<cache>/ncbi/index.sqlite`` records each file after it was verified; a file without
 a record, or that no longer is what its record says, is not used. Leases there let one process download what
-several want.
+several want. ``<cache>/studies`` holds parsed studies, which ``parsed`` writes and opens, a folder each; the time
+of a folder's ``files.json`` is that of its last use. One limit holds for both: what was not used for longest goes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
+import shutil
 import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from isal import isal_zlib
+
 from ..errors import SettingsError
 from ..settings import Settings
 
 LEASE_S = 30.0
-DEFAULT_LIMIT_BYTES = 50 * 2**30
+#: In the folder of a parsed study: names of its files, with their sizes and checksums.
+MANIFEST = "files.json"
+_KEEP_LEFTOVERS_S = 7 * 86_400.0
+# Nobody takes an hour to write a study: who began one earlier was killed.
+_STUDY_BEGUN_S = 3600.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -56,26 +65,44 @@ class CachedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptStudy:
+    """The folder of a parsed study. ``used`` is in seconds of the wall clock."""
+
+    accession: str
+    path: Path
+    n_bytes: int
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
 class CacheInfo:
-    """What the cache holds. ``partial_bytes`` belong to downloads that are under way or were killed."""
+    """What the cache holds, downloads and parsed studies, and how much it may.
+
+    ``partial_bytes`` belong to downloads that are under way or were killed.
+    """
 
     folder: Path
     files: tuple[CachedFile, ...]
+    studies: tuple[KeptStudy, ...]
     partial_bytes: int
+    limit_bytes: int
 
     @property
     def n_bytes(self) -> int:
-        return sum(file.n_bytes for file in self.files)
+        return sum(file.n_bytes for file in self.files) + sum(study.n_bytes for study in self.studies)
 
     def __str__(self) -> str:
         left = f", {_size(self.partial_bytes)} of unfinished downloads" if self.partial_bytes else ""
-        return f"{len(self.files)} files, {_size(self.n_bytes)} in {self.folder}{left}"
+        return (
+            f"{len(self.files)} files and {len(self.studies)} parsed studies,"
+            f" {_size(self.n_bytes)} of at most {_size(self.limit_bytes)}, in {self.folder}{left}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class CacheCheck:
-    """What ``cache_verify`` found: ``damaged`` files were removed with the reason given, ``strays`` have no
-    record.
+    """What ``cache_verify`` found: ``damaged`` files and studies were removed with the reason given, ``strays``
+    have no record.
     """
 
     n_checked: int
@@ -87,7 +114,7 @@ class CacheCheck:
         return not self.damaged
 
     def __str__(self) -> str:
-        first = f"{self.n_checked} files checked, {len(self.damaged)} damaged and removed"
+        first = f"{self.n_checked} files and studies checked, {len(self.damaged)} damaged and removed"
         strays = f", {len(self.strays)} without a record" if self.strays else ""
         return "\n".join([first + strays, *(f"{path}: {reason}" for path, reason in self.damaged)])
 
@@ -102,7 +129,7 @@ class Pruned:
 
     def __str__(self) -> str:
         freed, left = _size(self.freed_bytes), _size(self.left_bytes)
-        return f"{len(self.removed)} files removed, {freed} freed, {left} left"
+        return f"{len(self.removed)} files and studies removed, {freed} freed, {left} left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,38 +144,83 @@ class Lease:
 
 
 def cache_info(settings: Settings) -> CacheInfo:
-    """Every verified file, the most recently used first."""
+    """Every verified file and every parsed study, the most recently used first."""
     cache = Cache(settings.cache)
-    if not cache.index.exists():
-        return CacheInfo(cache.files, (), 0)
-    return CacheInfo(cache.files, tuple(cache.all()), sum(path.stat().st_size for path in cache.partials()))
+    return CacheInfo(
+        settings.cache,
+        tuple(cache.all()),
+        tuple(sorted(kept_studies(settings.cache), key=lambda study: study.used, reverse=True)),
+        sum(path.stat().st_size for path in cache.partials()),
+        settings.cache_limit,
+    )
 
 
 def cache_verify(settings: Settings) -> CacheCheck:
-    """Hash every file anew. What is not what its record says is removed, so that it is fetched again when
-    needed.
+    """Hash every file anew. What is not what its record says is removed, so that it is fetched or parsed again
+    when needed.
     """
     cache = Cache(settings.cache)
-    if not cache.index.exists():
-        return CacheCheck(0, (), ())
-    records = list(cache.all())
+    records, studies = list(cache.all()), kept_studies(settings.cache)
     damaged = [(record.path, reason) for record in records if (reason := _damage(record))]
     for record in records:
         if record.path in dict(damaged):
             cache.drop(record.url)
+    for study in studies:
+        if reason := _study_damage(study.path):
+            remove_study(study.path)
+            damaged.append((study.path, reason))
     known = {record.path for record in records}
     strays = [path for path in sorted(cache.files.rglob("*")) if path.is_file() and path not in known]
-    return CacheCheck(len(records), tuple(damaged), tuple(strays))
+    return CacheCheck(len(records) + len(studies), tuple(damaged), tuple(strays))
 
 
 def cache_prune(settings: Settings, max_bytes: int) -> Pruned:
-    """Remove the least recently used files until at most ``max_bytes`` are left, and what killed downloads
-    left.
+    """Remove the least recently used files and parsed studies until at most ``max_bytes`` are left, and what
+    killed downloads left.
     """
-    cache = Cache(settings.cache)
-    if not cache.index.exists():
-        return Pruned((), 0, 0)
-    return cache.prune(max_bytes)
+    return Cache(settings.cache).prune(max_bytes, grace_s=0.0)
+
+
+def studies_folder(root: Path) -> Path:
+    """Where the cache below ``root`` has its parsed studies."""
+    return root / "studies"
+
+
+def kept_studies(root: Path) -> list[KeptStudy]:
+    """The parsed studies of the cache below ``root``, in order of their names."""
+    found = []
+    for manifest in sorted(studies_folder(root).glob(f"[!.]*/{MANIFEST}")):
+        try:
+            n_bytes = sum(path.stat().st_size for path in manifest.parent.iterdir())
+            used = manifest.stat().st_mtime
+        except FileNotFoundError:
+            # Another process has just removed it.
+            continue
+        accession = manifest.parent.name.partition("-")[0]
+        found.append(KeptStudy(accession, manifest.parent, n_bytes, used))
+    return found
+
+
+def remove_study(folder: Path) -> bool:
+    """Remove a parsed study as a whole; False where that is not allowed, as on Windows while it is open."""
+    aside = folder.with_name(f".part-{uuid.uuid4().hex}")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file: ten times as fast as SHA-256, and good enough against accidents."""
+    found = 0
+    with path.open("rb") as file:
+        for piece in iter(lambda: file.read(2**20), b""):
+            found = isal_zlib.crc32(piece, found)
+    return found
 
 
 class Cache:
@@ -163,6 +235,7 @@ class Cache:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self.root = root
         self.files = root / "ncbi" / "files"
         self.partial = root / "ncbi" / "partial"
         self.index = root / "ncbi" / "index.sqlite"
@@ -250,7 +323,7 @@ class Cache:
             if row is None or row[0] != lease.owner:
                 return False
             lease.partial.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             db.execute("DELETE FROM files WHERE path = ?", (self._relative(path),))
             db.execute(
                 f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -271,6 +344,8 @@ class Cache:
 
     def all(self) -> Iterator[CachedFile]:
         """Every record, the most recently used first."""
+        if not self.index.exists():
+            return iter(())
         with self._db() as db:
             rows = db.execute(f"SELECT {_COLUMNS} FROM files ORDER BY used DESC, url").fetchall()  # noqa: S608
         return map(self._record, rows)
@@ -279,28 +354,41 @@ class Cache:
         """Files of downloads that are under way or were killed."""
         return sorted(self.partial.glob("*.part"))
 
-    def prune(self, max_bytes: int, *, keep: Sequence[str] = (), grace_s: float = 0.0) -> Pruned:
+    def prune(
+        self, max_bytes: int, *, keep: Sequence[str] = (), grace_s: float = _KEEP_LEFTOVERS_S
+    ) -> Pruned:
         """As ``cache_prune``; the URLs in ``keep`` stay whatever their size.
 
         What killed downloads left stays for ``grace_s`` seconds, to be resumed.
         """
         self._sweep(grace_s)
-        removed: list[CachedFile] = []
-        records = list(self.all())
-        left = sum(record.n_bytes for record in records)
-        for record in reversed(records):
+        removed: list[CachedFile | KeptStudy] = []
+        items: list[CachedFile | KeptStudy] = [*self.all(), *kept_studies(self.root)]
+        held = sorted(items, key=lambda item: item.used)
+        left = sum(item.n_bytes for item in held)
+        for item in held:
             if left <= max_bytes:
                 break
-            if record.url not in keep:
-                self.drop(record.url)
-                removed.append(record)
-                left -= record.n_bytes
-        return Pruned(
-            tuple(record.path for record in removed), sum(record.n_bytes for record in removed), left
-        )
+            if self._remove(item, keep):
+                removed.append(item)
+                left -= item.n_bytes
+        return Pruned(tuple(item.path for item in removed), sum(item.n_bytes for item in removed), left)
+
+    def _remove(self, item: CachedFile | KeptStudy, keep: Sequence[str]) -> bool:
+        if isinstance(item, KeptStudy):
+            return remove_study(item.path)
+        if item.url not in keep:
+            self.drop(item.url)
+        return item.url not in keep
 
     def _sweep(self, grace_s: float) -> None:
-        """Remove leases that have run out and partial files that nobody has a lease for."""
+        """Remove leases that have run out, partial files that nobody has a lease for, and half-written studies."""
+        for path in studies_folder(self.root).glob(".part-*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < self._clock() - _STUDY_BEGUN_S:
+                    shutil.rmtree(path, ignore_errors=True)
+        if not self.index.exists():
+            return
         with self._db() as db:
             db.execute("DELETE FROM leases WHERE expires < ?", (self._clock() - grace_s,))
             alive = {name for (name,) in db.execute("SELECT partial FROM leases")}
@@ -378,7 +466,19 @@ def _damage(record: CachedFile) -> str:
     return "" if found == record.sha256 else f"its SHA-256 is {found}, not {record.sha256}"
 
 
-def _sync_folder(folder: Path) -> None:
+def _study_damage(folder: Path) -> str:
+    """Why a parsed study is not what was written; empty if it is."""
+    try:
+        for name, (n_bytes, crc) in json.loads((folder / MANIFEST).read_bytes()).items():
+            if (folder / name).stat().st_size != n_bytes or checksum(folder / name) != crc:
+                return f"{name} has changed since it was written"
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return f"it cannot be read: {error}"
+    return ""
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

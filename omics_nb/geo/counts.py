@@ -37,15 +37,19 @@ def read_ncbi_counts(path: Path) -> pd.DataFrame:
             path=str(path),
             line=1,
         )
+    if len(set(block.header)) != len(block.header):
+        raise FormatError(f"{path.name}: two of its columns have the same name", path=str(path), line=1)
     numbers = read_numbers(
         block,
         range(1, len(block.header)),
         whole=True,
-        pieces=whole_rows(chain([rest], pieces)),
+        pieces=whole_rows(chain([rest], pieces), block.piece_bytes),
         about_bytes=files.about_bytes(path),
     )
-    if not len(numbers.values):
-        raise FormatError(f"{path.name} has no rows below its header", path=str(path))
+    if not numbers.values.size:
+        raise FormatError(
+            f"{path.name} has no rows below its header, or no columns of samples", path=str(path)
+        )
     values = numbers.values
     if values.dtype.kind == "f":
         if numbers.notes or not np.isfinite(values).all():
@@ -53,10 +57,10 @@ def read_ncbi_counts(path: Path) -> pd.DataFrame:
                 f"{path.name}: counts are missing or no numbers. {' '.join(numbers.notes)}".strip(),
                 path=str(path),
             )
-        whole = values.astype(np.int64)
-        if (whole != values).any():
+        # Beyond 2^53 float64 does not hold every whole number.
+        if (values != np.floor(values)).any() or np.abs(values).max() >= 2**53:
             raise _no_counts(path)
-        values = whole
+        values = values.astype(np.int64)
     if values.min() < 0:
         raise _no_counts(path)
     return pd.DataFrame(
@@ -67,16 +71,16 @@ def read_ncbi_counts(path: Path) -> pd.DataFrame:
     )
 
 
-def read_ncbi_annotation(path: Path) -> pd.DataFrame:
-    """Annotation of the genes, all text, index GeneID, first column ``symbol``."""
+def read_ncbi_annotation(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Annotation of the genes, all text, index GeneID, first column ``symbol``; and notes."""
     pieces = files.text_pieces(path)
     block, rest = _begin(pieces, path)
     block = replace(block, rows=rest + b"".join(pieces))
     if block.empty:
         raise FormatError(f"{path.name} has no rows below its header", path=str(path))
-    frame, _ = read_texts(block)
-    features, _ = as_features(frame.set_index(block.header[block.column("GeneID")]), path.name)
-    return features
+    frame, notes = read_texts(block)
+    features, more = as_features(frame.set_index(block.header[block.column("GeneID")]), path.name)
+    return features, (*notes, *more)
 
 
 def _begin(pieces: Iterator[bytes], path: Path) -> tuple[Block, bytes]:

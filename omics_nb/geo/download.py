@@ -16,7 +16,7 @@ from typing import BinaryIO
 import httpx
 
 from ..errors import BackendError, DataError, IntegrityError, OmicsError, SettingsError
-from .cache import DEFAULT_LIMIT_BYTES, LEASE_S, Cache, CachedFile, Lease
+from .cache import LEASE_S, Cache, CachedFile, Lease
 from .cache import cache_info as cache_info
 from .cache import cache_prune as cache_prune
 from .cache import cache_verify as cache_verify
@@ -25,8 +25,9 @@ from .verify import Inspector
 from .verify import Limits as Limits
 
 _CHUNK = 2**20
+# A line that is cut again and again still brings a large file, if it brings this much each time.
+_PROGRESS_BYTES = 2**20
 _POLL_S = 0.1
-_KEEP_LEFTOVERS_S = 7 * 86_400.0
 # httpx asks for compressed transfer by default; a file's bytes must come as they are on the server.
 _HEADERS = {"Accept-Encoding": "identity"}
 
@@ -39,7 +40,6 @@ def download(
     limits: Limits | None = None,
     listed: range | None = None,
     refresh: bool = False,
-    cache_limit_bytes: int = DEFAULT_LIMIT_BYTES,
 ) -> CachedFile:
     """The verified file of ``url``, from the cache or the server.
 
@@ -66,7 +66,7 @@ def download(
                 _Job(http, cache, lease, url, name, limits, listed, deadline), refresh=refresh
             )
         if found:
-            cache.prune(cache_limit_bytes, keep=[url], grace_s=_KEEP_LEFTOVERS_S)
+            cache.prune(http.settings.cache_limit, keep=[url])
             return found
     raise BackendError(
         f"{plain_url(url)} did not come within the {limits.max_seconds:,.0f} s allowed", url=plain_url(url)
@@ -122,7 +122,7 @@ def _download_leased(job: _Job, *, refresh: bool) -> CachedFile | None:
             return found
         with job.lease.partial.open("w+b") as file:
             _take_leftover(job, file)
-            job.http.patiently(lambda: _transfer(job, file), bucket=host_of(job.url))
+            job.http.patiently(lambda: _transfer_on(job, file), bucket=host_of(job.url))
             file.flush()
             os.fsync(file.fileno())
         stored = job.cache.store(
@@ -165,6 +165,19 @@ def _take_leftover(job: _Job, file: BinaryIO) -> None:
         except (IntegrityError, DataError):
             # A crash can leave anything; what is wrong is not worth keeping.
             _start_over(job, file)
+
+
+def _transfer_on(job: _Job, file: BinaryIO) -> None:
+    """Transfers, for as long as each that is cut has brought the file on; only others count as failed attempts."""
+    while True:
+        before = job.inspector.n_bytes
+        try:
+            _transfer(job, file)
+            return
+        except BackendError as error:
+            if not error.facts.get("transient") or job.inspector.n_bytes - before < _PROGRESS_BYTES:
+                raise
+            job.http.progress(f"{error}; going on after {job.inspector.n_bytes / 2**20:,.0f} MiB")
 
 
 def _transfer(job: _Job, file: BinaryIO) -> None:

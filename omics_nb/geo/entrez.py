@@ -124,11 +124,13 @@ class Entrez:
             found = read_summaries(
                 self._json("esummary", {"db": db, "id": ",".join(batch), "version": "2.0"})
             )
-            records.update(found.records)
-            errors.update(found.errors)
-            for uid in batch:
-                if uid not in found.records and uid not in found.errors:
-                    errors[uid] = "NCBI's reply leaves it out"
+            # Only what was asked for: replies with the records of another search have been seen.
+            records.update((uid, found.records[uid]) for uid in batch if uid in found.records)
+            errors.update(
+                (uid, found.errors.get(uid, "NCBI's reply leaves it out"))
+                for uid in batch
+                if uid not in found.records
+            )
         return Summaries(records, errors)
 
     def links(
@@ -274,15 +276,20 @@ def read_summaries(said: Json) -> Summaries:
             errors[uid] = "NCBI's reply leaves it out"
         elif "error" in record:
             errors[uid] = str(record["error"])
+        elif str(record.get("uid", uid)) != uid:
+            errors[uid] = f"NCBI's reply has the record of {record['uid']} in its place"
         else:
             records[uid] = record
     return Summaries(records, errors)
 
 
 def read_links(said: Json, to_db: str, name: str | None = None) -> tuple[str, ...]:
-    """elink's reply: UIDs of ``to_db``, each once; BackendError where a link set carries an error."""
+    """elink's reply: UIDs of ``to_db``, each once; BackendError where it has no link sets, or one with an error."""
     found: dict[str, None] = {}
-    for link_set in said.get("linksets") or ():
+    sets = said.get("linksets")
+    if not isinstance(sets, list):
+        raise BackendError(f"NCBI's reply has no 'linksets'; it has {sorted(said)}", transient=False)
+    for link_set in sets:
         for message in [link_set.get("ERROR"), link_set.get("error")]:
             if message:
                 raise _refused(str(message), "elink")

@@ -4,9 +4,11 @@ look.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from . import supplement
+from ..errors import FormatError, IntegrityError
+from . import cells, supplement
+from .files import LocalFile
 from .parts import Parts, platform_of, some
 
 
@@ -20,7 +22,8 @@ def reconcile(parts: Parts) -> Iterator[str]:
             f"{parts.accession} declares {len(declared):,} samples, and {len(missing):,} of them are in no "
             f"file at hand{why}: {some(missing)}"
         )
-    undeclared = [name for name in parts.samples if declared and name not in set(declared)]
+    known = set(declared or parts.samples)
+    undeclared = [name for name in parts.samples if name not in known]
     if undeclared:
         yield f"{len(undeclared):,} samples are not declared by {parts.accession}: {some(undeclared)}"
     for platform, matrix in parts.matrices.items():
@@ -40,29 +43,51 @@ def relations(parts: Parts) -> Iterator[str]:
         yield f"{parts.accession} is part of the SuperSeries {some(larger)}"
 
 
-def no_matrix(parts: Parts, *, empty_table: bool) -> Iterator[str]:
+def no_matrix(parts: Parts, *, empty_table: bool, synthetic: bool) -> Iterator[str]:
     """Why there are no values, and where they may be."""
     if parts.matrices:
         return
     reason = (
         "the table of its series matrix is empty" if empty_table else "its samples have no tables of values"
     )
-    yield f"{parts.accession} has no matrix of values: {reason}, as is usual for sequencing."
-    named = _file_names(parts.metadata.get("supplementary_file", ()))
-    of_samples = sorted(
+    usual = ", as is usual for sequencing" if "sequencing" in " ".join(parts.metadata.get("type", ())) else ""
+    yield f"{parts.accession} has no matrix of values: {reason}{usual}."
+    named, of_samples = _files_of_series(parts), _files_of_samples(parts)
+    if likely := supplement.rank(named):
+        yield f"Its authors' tables, the likeliest to hold counts first: {some(likely, 8)}."
+    elif named or of_samples:
+        yield f"Its supplementary files: {some([*named, *of_samples])}."
+    if synthetic:
+        return
+    yield (
+        "NCBI computes counts for much of human and mouse RNA-seq: "
+        f"https://www.ncbi.nlm.nih.gov/geo/download/?acc={parts.accession} lists them if there are any."
+    )
+
+
+def single_cells(parts: Parts, supplements: Sequence[LocalFile]) -> Iterator[str]:
+    """Which single-cell files there are, at hand or at GEO, and how they are read."""
+    at_hand = [file.name for file in supplements]
+    for file in supplements:
+        if cells.is_archive(file.name):
+            try:
+                at_hand += [member.name for member in cells.list_members(file.path)]
+            except (FormatError, IntegrityError) as error:
+                yield str(error)
+    yield from cells.describe(parts.accession, at_hand, _files_of_series(parts) + _files_of_samples(parts))
+
+
+def _files_of_series(parts: Parts) -> list[str]:
+    return _file_names(parts.metadata.get("supplementary_file", ()))
+
+
+def _files_of_samples(parts: Parts) -> list[str]:
+    return sorted(
         name
         for sample in parts.samples.values()
         for attribute, texts in sample.items()
         if attribute.startswith("supplementary_file")
         for name in _file_names(tuple(texts))
-    )
-    if likely := supplement.rank(named):
-        yield f"Its authors' tables, the likeliest to hold counts first: {some(likely, 8)}."
-    elif named or of_samples:
-        yield f"Its supplementary files: {some([*named, *of_samples])}."
-    yield (
-        "NCBI computes counts for much of human and mouse RNA-seq: "
-        f"https://www.ncbi.nlm.nih.gov/geo/download/?acc={parts.accession} lists them if there are any."
     )
 
 

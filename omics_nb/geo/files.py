@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import file_digest
+from itertools import chain
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -22,32 +23,47 @@ from isal.igzip_lib import IsalError
 from ..errors import DataError, FormatError, IntegrityError, NotFoundError
 from ..records import FileRecord
 
-Kind = Literal["gzip", "zip", "hdf5", "html", "ole", "text"]
+Kind = Literal["gzip", "bzip2", "zip", "hdf5", "tar", "pdf", "ole", "html", "text"]
 
 GZIP = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
 # The largest real family file is some GB of text; what unpacks beyond this is an accident or an attack.
 LIMIT_BYTES = 8 * 2**30
 _PIECE = 1 << 18
+# Unpacked at a time: what a bomb can grow to before it is counted.
+_UNPACKED_PIECE = 1 << 22
 # Deflate packs at most 1,032 to one.
 _MOST_COMPRESSION = 1032
 # Its stub says an instance of Exception; it is a class.
 _ISAL_ERROR = cast("type[Exception]", IsalError)
-_MAGIC: tuple[tuple[bytes, Kind], ...] = (
-    (GZIP, "gzip"),
-    (b"PK\x03\x04", "zip"),
-    (b"\x89HDF\r\n\x1a\n", "hdf5"),
-    (b"\xd0\xcf\x11\xe0", "ole"),
+# Which bytes, and from where, tell what a file is.
+_MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
+    (0, GZIP, "gzip"),
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (0, b"\xd0\xcf\x11\xe0", "ole"),
+    (0, b"%PDF", "pdf"),
+    (4, b"1AY&SY", "bzip2"),
+    (257, b"ustar", "tar"),
 )
+#: How much of a file tells what it is.
+HEAD_BYTES = 4096
 _HTML = re.compile(
-    rb"\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body|title)\b", re.IGNORECASE | re.DOTALL
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 _EXPECTED: dict[str, Kind] = {
     ".gz": "gzip",
     ".tgz": "gzip",
+    ".bgz": "gzip",
+    ".bz2": "bzip2",
+    ".zip": "zip",
     ".xlsx": "zip",
     ".h5ad": "hdf5",
     ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".tar": "tar",
+    ".pdf": "pdf",
     ".xls": "ole",
 }
 
@@ -99,7 +115,7 @@ def stream(path: Path, *, limit: int = LIMIT_BYTES) -> Iterator[bytes]:
     """The content in pieces, as ``read_bytes``. What is wrong with the end is only known at the end."""
     with _open(path) as handle:
         head = handle.read(_PIECE)
-        kind = _check_head(path, head)
+        kind = check_head(path.name, head)
         pieces = iter(lambda: handle.read(_PIECE), b"")
         yield from (
             _unpacked(path, head, pieces, limit) if kind == "gzip" else _plain(path, head, pieces, limit)
@@ -118,10 +134,10 @@ def read_head(path: Path, n_bytes: int = 1 << 16) -> bytes:
 
 def kind_of(head: bytes) -> Kind:
     """What the first bytes say a file is."""
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
+    for offset, magic, kind in _MAGIC:
+        if head.startswith(magic, offset):
             return kind
-    return "html" if _HTML.match(head[:4096]) else "text"
+    return "html" if _HTML.match(head[:HEAD_BYTES]) else "text"
 
 
 def read_text(path: Path, *, limit: int = LIMIT_BYTES) -> bytes:
@@ -193,26 +209,72 @@ def _open(path: Path) -> IO[bytes]:
         raise NotFoundError(f"there is no file {path}", path=str(path)) from error
 
 
-def _check_head(path: Path, head: bytes) -> Kind:
+def check_head(name: str, head: bytes) -> Kind:
+    """What a file is by its first bytes; FormatError if it is empty, a web page or not what its name says."""
     if not head:
-        raise FormatError(f"{path.name} is empty (0 bytes)", path=str(path))
-    kind = kind_of(head)
-    expected = _EXPECTED.get(path.suffix.lower())
-    if kind == "html" and path.suffix.lower() not in (".html", ".htm"):
-        wanted = expected or "text"
+        raise FormatError(f"{name} is empty (0 bytes)", path=name)
+    kind, ending = kind_of(head), Path(name).suffix.lower()
+    expected = _EXPECTED.get(ending, "text")
+    if kind == "html" and ending not in (".html", ".htm"):
         raise FormatError(
-            f"{path.name} is a web page, not {wanted}: a server sent an error or block page under its name. "
+            f"{name} is a web page, not {expected}: a server sent an error or block page under its name. "
             "Delete it and fetch the file again",
-            path=str(path),
+            path=name,
             found="html",
         )
-    if expected and kind != expected and not (expected == "ole" and kind == "text"):
+    # Authors name tables of text .xls, for that opens them in a spreadsheet.
+    if kind != expected and expected != "text" and (expected, kind) != ("ole", "text"):
         raise FormatError(
-            f"{path.name} should be {expected} and begins with {head[:8]!r}, which is {kind}",
-            path=str(path),
+            f"{name} should be {expected} and begins with {head[:8]!r}, which is {kind}",
+            path=name,
             found=kind,
         )
     return kind
+
+
+class Gunzip:
+    """Unpacks a gzip file that comes in pieces, every member to its checksum. IntegrityError if it is damaged."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.n_packed = self.n_unpacked = 0
+        self._member = isal_zlib.decompressobj(wbits=31)
+
+    def feed(self, packed: bytes) -> Iterator[bytes]:
+        self.n_packed += len(packed)
+        while packed:
+            if self._member.eof and not (packed := self._next_member(packed)):
+                return
+            try:
+                text = self._member.decompress(packed, _UNPACKED_PIECE)
+            except _ISAL_ERROR as error:
+                raise self._damage(
+                    f"is damaged after {self.n_unpacked:,} bytes of its content: {error}"
+                ) from error
+            self.n_unpacked += len(text)
+            if text:
+                yield text
+            packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+
+    def finish(self) -> None:
+        """IntegrityError if the last member is not whole."""
+        if not self._member.eof:
+            raise self._damage(
+                f"is truncated: its gzip stream stops after {self.n_unpacked:,} bytes of content, before its end. "
+                "Fetch it again"
+            )
+
+    def _next_member(self, packed: bytes) -> bytes:
+        # tar and some mirrors pad with zeros; anything else must be another member.
+        packed = packed.lstrip(b"\0")
+        if packed and not GZIP.startswith(packed[:2]):
+            raise self._damage(f"has bytes after the end of its gzip stream: {packed[:8]!r}")
+        if packed:
+            self._member = isal_zlib.decompressobj(wbits=31)
+        return packed
+
+    def _damage(self, what: str) -> IntegrityError:
+        return IntegrityError(f"{self.name} {what}", path=self.name, transient=True, attempts=2)
 
 
 def _plain(path: Path, head: bytes, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
@@ -225,39 +287,13 @@ def _plain(path: Path, head: bytes, pieces: Iterator[bytes], limit: int) -> Iter
 
 
 def _unpacked(path: Path, head: bytes, pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    size, packed, member = 0, head, isal_zlib.decompressobj(wbits=31)
-    while True:
-        try:
-            text = member.decompress(packed)
-        except _ISAL_ERROR as error:
-            raise IntegrityError(
-                f"{path.name} is damaged after {size:,} bytes of its content: {error}", path=str(path)
-            ) from error
-        size += len(text)
-        _check_size(path, size, limit)
-        if text:
+    gunzip = Gunzip(path.name)
+    for packed in chain([head], pieces):
+        for text in gunzip.feed(packed):
+            _check_size(path, gunzip.n_unpacked, limit)
             yield text
-        if member.eof:
-            packed = member.unused_data or next(pieces, b"")
-            # tar and some mirrors pad with zeros; anything else must be another gzip member.
-            packed = packed if packed.strip(b"\0") else b""
-            if not packed:
-                break
-            packed += next(pieces, b"") if len(packed) < len(GZIP) else b""
-            if not packed.startswith(GZIP):
-                raise IntegrityError(
-                    f"{path.name} has bytes after the end of its gzip stream: {packed[:8]!r}", path=str(path)
-                )
-            member = isal_zlib.decompressobj(wbits=31)
-        else:
-            packed = next(pieces, b"")
-            if not packed:
-                raise IntegrityError(
-                    f"{path.name} is truncated: its gzip stream stops after {size:,} bytes of content, "
-                    "before its end. Fetch it again",
-                    path=str(path),
-                )
-    if size == 0:
+    gunzip.finish()
+    if not gunzip.n_unpacked:
         raise FormatError(f"{path.name} is empty: its gzip stream holds 0 bytes", path=str(path))
 
 

@@ -34,6 +34,9 @@ class GeneMatrix:
     n_ambiguous: int
     n_merged: int
 
+    def __repr__(self) -> str:
+        return f"GeneMatrix({self.lost})"
+
     @property
     def lost(self) -> str:
         """What was lost, in a sentence."""

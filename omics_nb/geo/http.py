@@ -33,6 +33,7 @@ from ..errors import (
     SourceError,
 )
 from ..settings import Settings
+from .files import kind_of
 from .rate import Limiter
 
 T = TypeVar("T")
@@ -50,10 +51,6 @@ _FILES_PER_SECOND = 20.0
 _LARGEST_REPLY = 512 * 2**20
 # httpx logs every URL at INFO; ours carry no secrets (they go by POST), but they do carry people's questions.
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
-_HTML = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
-    re.I | re.S,
-)
 _CHALLENGE = re.compile(
     rb"captcha|challenge|are you a robot|not a robot|unusual traffic|access denied|temporarily blocked"
     rb"|misuse|abuse",
@@ -88,7 +85,8 @@ class Reply:
 
     @property
     def is_html(self) -> bool:
-        return looks_like_html(self.body)
+        """True for a web page, whatever the status or content type said."""
+        return kind_of(self.body) == "html"
 
 
 class Http:
@@ -155,9 +153,11 @@ class Http:
 
         def once() -> T:
             with self.open(url, params=params, form=form, bucket=bucket, per_second=per_second) as response:
-                reply = Reply(
-                    plain_url(url), response.status_code, response.headers, _whole_body(response, url)
-                )
+                body = _whole_body(response, url)
+                if key := self.settings.api_key:
+                    # NCBI repeats the key in some of its errors, and errors are shown.
+                    body = body.replace(key.encode(), b"(the API key)")
+                reply = Reply(plain_url(url), response.status_code, response.headers, body)
             if check:
                 check(reply)
             raise_for_status(reply.status, reply.headers, reply.body, reply.url)
@@ -200,31 +200,32 @@ class Http:
 
     def patiently(self, call: Callable[[], T], *, bucket: str) -> T:
         """``call()``, again after a wait for as long as its error says that this can help."""
-        waited = 0.0
-        for attempt in range(1, self.patience.attempts + 1):
+        waited, attempt = 0.0, 0
+        while True:
+            attempt += 1
             try:
                 return call()
             except OmicsError as error:
-                wait_s = self._wait_after(error, attempt)
-                if wait_s is None or waited + wait_s > self.patience.total_wait_s:
+                most, wait_s = self._attempts_for(error), self._wait_after(error, attempt)
+                if attempt >= most or waited + wait_s > self.patience.total_wait_s:
                     raise
                 if isinstance(error, RateLimitError):
                     self._limiter.hold(bucket, wait_s)
-                self.progress(
-                    f"{error}; trying again in {wait_s:.0f} s ({attempt + 1} of {self.patience.attempts})"
-                )
+                self.progress(f"{error}; trying again in {wait_s:.0f} s (attempt {attempt + 1} of {most})")
             waited += wait_s
             self.sleep(wait_s)
-        raise AssertionError("the last attempt returns or raises")
 
-    def _wait_after(self, error: OmicsError, attempt: int) -> float | None:
-        """Seconds before the next attempt; None where another one cannot help."""
+    def _attempts_for(self, error: OmicsError) -> int:
+        """How often to try in all where this is what goes wrong."""
+        if not error.facts.get("transient"):
+            return 1
         most = self.patience.offline_attempts if isinstance(error, OfflineError) else self.patience.attempts
-        most = int(str(error.facts.get("attempts", most)))
-        if not error.facts.get("transient") or attempt >= min(most, self.patience.attempts):
-            return None
+        return min(int(str(error.facts.get("attempts", most))), self.patience.attempts)
+
+    def _wait_after(self, error: OmicsError, attempt: int) -> float:
+        """Seconds before the next attempt."""
         asked = error.facts.get("retry_after")
-        if isinstance(asked, float):
+        if isinstance(asked, float) and asked > 0:
             # A tenth of jitter on top, so that many who were sent away do not come back at once.
             return min(asked, RETRY_AFTER_CAP_S) * (1 + 0.1 * self._jitter())
         ceiling = min(self.patience.first_wait_s * 2.0 ** (attempt - 1), self.patience.longest_wait_s)
@@ -284,11 +285,6 @@ def host_of(url: str) -> str:
     return _origin(url).partition("://")[2]
 
 
-def looks_like_html(head: bytes) -> bool:
-    """True for a web page, whatever the status or content type said."""
-    return bool(_HTML.match(head[:4096]))
-
-
 def html_error(body: bytes, url: str, status: int) -> SourceError:
     """The error for a web page where data was expected: a challenge (BlockedError) or a server's error
     page.
@@ -321,16 +317,18 @@ def raise_for_status(status: int, headers: Mapping[str, str], body: bytes, url: 
         return
     url = plain_url(url)
     if status == 429:
+        asked = retry_after(headers)
+        pause = f", and for a pause of {asked:,.0f} s" if asked else ""
         raise RateLimitError(
-            f"{url} asks for fewer requests (status 429)",
+            f"{url} asks for fewer requests (status 429){pause}",
             url=url,
             status=429,
             transient=True,
-            retry_after=retry_after(headers),
+            retry_after=asked,
         )
     if status in (404, 410):
         raise NotFoundError(f"{url} does not exist (status {status})", url=url, status=status)
-    if looks_like_html(body) and status not in (401, 403):
+    if kind_of(body) == "html" and status not in (401, 403):
         raise html_error(body, url, status)
     if status in (401, 403):
         raise BlockedError(f"{url} refuses us (status {status}): {_gist(body)}", url=url, status=status)

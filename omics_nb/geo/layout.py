@@ -83,9 +83,14 @@ def annot_file(platform: str) -> str:
     return f"{folder(platform)}/annot/{platform}.annot.gz"
 
 
+def find_files(root: Path, accession: str) -> list[Path]:
+    """Every file below the folder of a record of any kind, sorted by path; empty if there is no such folder."""
+    return _files_below(root / folder(accession))
+
+
 def find_series_files(root: Path, accession: str) -> list[Path]:
     """Every file below the folder of a series or GDS, sorted by path; empty if there is no such folder."""
-    return _files_below(root / folder(parse_accession(accession, "GSE", "GDS")))
+    return find_files(root, parse_accession(accession, "GSE", "GDS"))
 
 
 def find_platform_files(root: Path, platform: str) -> list[Path]:

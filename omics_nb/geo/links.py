@@ -1,91 +1,20 @@
-"""What NCBI knows around a series: its papers, its raw reads, the series above and below it."""
+"""What NCBI knows around a series: its papers and its raw reads."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
 from ..errors import BackendError, NotFoundError
+from .around import Publication, Publications, RawData, SraRun
 from .entrez import Entrez, Json
 from .layout import parse_accession
 
 _RUNS_PER_CALL = 100
 _MOST_EXPERIMENTS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A paper in PubMed. What PubMed does not say is empty: at times ``doi``, or all but the number."""
-
-    pubmed_id: str
-    title: str
-    authors: tuple[str, ...]
-    journal: str
-    published: str
-    doi: str
-
-    def __str__(self) -> str:
-        others = " et al." if len(self.authors) > 1 else "."
-        authors = f"{self.authors[0]}{others}" if self.authors else ""
-        title = f"{self.title.rstrip('.')}." if self.title else ""
-        printed = f"{self.journal} {self.published}.".strip() if self.journal else ""
-        doi = f"https://doi.org/{self.doi}" if self.doi else ""
-        return " ".join(part for part in (authors, title, printed, doi, f"PMID {self.pubmed_id}") if part)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A sequencing run in SRA. ``layout`` is SINGLE or PAIRED; ``n_bytes`` and ``n_spots`` are None where
-    unsaid.
-    """
-
-    accession: str
-    experiment: str
-    sample: str
-    layout: str
-    strategy: str
-    instrument: str
-    organism: str
-    n_bytes: int | None
-    n_spots: int | None
-    study: str
-
-
-@dataclass(frozen=True, slots=True)
-class RawData:
-    """The runs of a series and the route that found them; no runs is an answer, and ``tried`` says what was
-    asked.
-    """
-
-    accession: str
-    runs: tuple[Run, ...]
-    route: str
-    tried: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all runs whose size is known."""
-        return sum(run.n_bytes or 0 for run in self.runs)
-
-    def __str__(self) -> str:
-        if not self.runs:
-            return f"{self.accession}: no raw data in SRA (asked by {', '.join(self.tried)})"
-        layouts = "/".join(sorted({run.layout for run in self.runs}))
-        size = f"{self.n_bytes / 2**30:.1f} GiB"
-        return f"{self.accession}: {len(self.runs)} runs, {layouts}, {size} ({self.route})"
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """SuperSeries above and SubSeries below a series."""
-
-    accession: str
-    parents: tuple[str, ...]
-    children: tuple[str, ...]
+_SOURCE = "ncbi"
 
 
 def series_summary(entrez: Entrez, accession: str) -> Json:
@@ -102,7 +31,7 @@ def series_summary(entrez: Entrez, accession: str) -> Json:
     )
 
 
-def publications(entrez: Entrez, summary: Json) -> tuple[Publication, ...]:
+def publications(entrez: Entrez, summary: Json) -> Publications:
     """The papers of a series, in NCBI's order; none is an answer.
 
     Those that the record names, and where it names none those that PubMed links to it.
@@ -110,7 +39,10 @@ def publications(entrez: Entrez, summary: Json) -> tuple[Publication, ...]:
     ids = [str(uid) for uid in summary.get("pubmedids") or ()]
     ids = ids or list(entrez.links("gds", "pubmed", [str(summary["uid"])]))
     found = entrez.summaries("pubmed", ids).records if ids else {}
-    return tuple(_publication(uid, found.get(uid, {})) for uid in ids)
+    papers = tuple(_publication(uid, found.get(uid, {})) for uid in ids)
+    nameless = [paper.pubmed_id for paper in papers if not paper.title]
+    notes = (f"PubMed gives no title of {', '.join(nameless)}.",) if nameless else ()
+    return Publications(str(summary["accession"]), papers, _SOURCE, notes)
 
 
 def raw_data(entrez: Entrez, summary: Json, *, experiments: Sequence[str] = ()) -> RawData:
@@ -123,6 +55,7 @@ def raw_data(entrez: Entrez, summary: Json, *, experiments: Sequence[str] = ()) 
     accession = str(summary["accession"])
     studies = _sra_studies(summary)
     project = str(summary.get("bioproject") or "")
+    named = (*studies, project) if project else tuple(studies)
     routes: list[tuple[str, Callable[[], Sequence[str]]]] = []
     if studies:
         routes.append((f"SRA study {', '.join(studies)}", lambda: _search(entrez, studies)))
@@ -135,26 +68,21 @@ def raw_data(entrez: Entrez, summary: Json, *, experiments: Sequence[str] = ()) 
         runs = _runs(entrez, ids_of())
         if runs:
             tried = tuple(name for name, _ in routes[:number])
-            return RawData(accession, runs, route, tried, _incomplete(summary, runs))
-    return RawData(accession, (), "", tuple(name for name, _ in routes))
+            return RawData(accession, runs, route, tried, _SOURCE, named, _incomplete(summary, runs))
+    kinds = str(summary.get("suppfile") or "")
+    notes = (f"GEO itself has files of the kinds {kinds}: omics.files lists them.",) if kinds else ()
+    return RawData(accession, (), "", tuple(name for name, _ in routes), _SOURCE, named, notes)
 
 
-def family_of(relations: Sequence[str], accession: str) -> Family:
-    """Parents and children from a series' own lines, "SuperSeries of: GSE…" and "SubSeries of: GSE…"."""
-    pairs = [re.match(r"(Super|Sub)Series of:\s*(GSE\d+)", line.strip(), re.I) for line in relations]
-    named = [(found[1].lower(), found[2].upper()) for found in pairs if found]
-    return Family(
-        accession,
-        parents=tuple(dict.fromkeys(name for kind, name in named if kind == "sub")),
-        children=tuple(dict.fromkeys(name for kind, name in named if kind == "super")),
-    )
-
-
-def parse_runs(xml: str) -> tuple[Run, ...]:
+def parse_runs(xml: str) -> tuple[SraRun, ...]:
     """The runs of an efetch reply of db=sra, ``EXPERIMENT_PACKAGE_SET``, in its order.
 
     BackendError if it is no such XML. SRA's XML names no document type, so Bio.Entrez cannot read it.
     """
+    if "<!DOCTYPE" in xml:
+        raise BackendError(
+            "NCBI's reply for SRA has a document type, which SRA's XML has not; it is not read"
+        )
     try:
         root = ElementTree.fromstring(xml)  # noqa: S314 - no document type, so no entities to expand
     except ElementTree.ParseError as error:
@@ -162,7 +90,7 @@ def parse_runs(xml: str) -> tuple[Run, ...]:
     return tuple(run for package in root.iter("EXPERIMENT_PACKAGE") for run in _package_runs(package))
 
 
-def _package_runs(package: ElementTree.Element) -> list[Run]:
+def _package_runs(package: ElementTree.Element) -> list[SraRun]:
     experiment = _element(package, "EXPERIMENT")
     layout = experiment.find(".//LIBRARY_LAYOUT")
     model = experiment.find(".//INSTRUMENT_MODEL")
@@ -170,7 +98,7 @@ def _package_runs(package: ElementTree.Element) -> list[Run]:
     sample = next((name for name in [experiment.get("alias", ""), *geo] if re.fullmatch(r"GSM\d+", name)), "")
     study = package.find("STUDY")
     return [
-        Run(
+        SraRun(
             accession=run.get("accession", ""),
             experiment=experiment.get("accession", ""),
             sample=sample,
@@ -186,8 +114,8 @@ def _package_runs(package: ElementTree.Element) -> list[Run]:
     ]
 
 
-def _runs(entrez: Entrez, ids: Sequence[str]) -> tuple[Run, ...]:
-    found: dict[str, Run] = {}
+def _runs(entrez: Entrez, ids: Sequence[str]) -> tuple[SraRun, ...]:
+    found: dict[str, SraRun] = {}
     for start in range(0, len(ids), _RUNS_PER_CALL):
         text = entrez.fetch_text("sra", ids[start : start + _RUNS_PER_CALL], rettype="full", retmode="xml")
         found.update((run.accession, run) for run in parse_runs(text))
@@ -208,7 +136,7 @@ def _sra_studies(summary: Json) -> list[str]:
     return [name for name in named if re.fullmatch(r"[SED]RP\d+", name)]
 
 
-def _incomplete(summary: Json, runs: Sequence[Run]) -> tuple[str, ...]:
+def _incomplete(summary: Json, runs: Sequence[SraRun]) -> tuple[str, ...]:
     declared = {str(sample.get("accession")) for sample in summary.get("samples") or ()}
     without = sorted(declared - {run.sample for run in runs})
     if not without or len(without) == len(declared):

@@ -36,6 +36,7 @@ _PLAIN = {
     "Manufacture-Protocol": "manufacture_protocol",
 }
 _REFERENCES = {"Platform-Ref": "platform_id", "Sample-Ref": "sample_id", "Series-Ref": "series_id"}
+_PEOPLE = {"Contributor-Ref": "contributor", "Contact-Ref": "contact_name"}
 
 
 def read_miniml(path: Path, *, tables: bool = True) -> Family:
@@ -54,10 +55,16 @@ def parse_miniml(data: bytes, origin: str, *, tables: Mapping[str, bytes] | None
     """As ``read_miniml``, of the XML; ``tables`` are the text files by name, None to leave all tables out."""
     root, notes = _root(data, origin)
     found: dict[str, dict[str, Entity]] = {"Series": {}, "Platform": {}, "Sample": {}}
+    people = {element.get("iid", ""): _name(element) for element in root if _tag(element) == "Contributor"}
     for element in root:
         kind = _tag(element)
         if kind in found:
-            entity = _entity(element, kind)
+            entity = _entity(element, kind, people)
+            if not entity.name:
+                raise FormatError(f"{origin}: a {kind} has neither an iid nor an accession", path=origin)
+            if entity.name in found[kind]:
+                notes.append(f"{origin}: {kind} {entity.name} is described twice; the first was kept")
+                continue
             found[kind][entity.name] = entity
             _describe_table(element, entity)
             if tables is not None:
@@ -85,13 +92,24 @@ def _read_archive(data: bytes, origin: str, *, tables: bool) -> Family:
 
 def _root(data: bytes, origin: str) -> tuple[ET.Element, list[str]]:
     notes: list[str] = []
-    if re.search(rb"<!(DOCTYPE|ENTITY)", data[:65536], re.IGNORECASE):
+    if b"<!DOCTYPE" in data:
         raise FormatError(f"{origin} has a document type, which MINiML has not; it is not read", path=origin)
+    # XML would take a lone carriage return in a cell for the end of its row.
+    data = files.plain_lines(data)
     text, encoding = files.decode(data)
     if encoding != "utf-8":
-        notes.append(f"{origin}: some text is not UTF-8; the file was read as {encoding}")
+        # Line by line, so that one odd byte changes no other line.
+        lines = [files.decode(line) for line in data.split(b"\n")]
+        text = "\n".join(line for line, _ in lines)
+        odd = [number for number, (_, encoding) in enumerate(lines, 1) if encoding != "utf-8"]
+        encoding = lines[odd[0] - 1][1]
+        notes.append(
+            f"{origin}: some lines are not UTF-8 and were read as {encoding}, the first is line {odd[0]}"
+        )
     # Control characters that XML forbids come from texts that submitters pasted.
-    clean = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f]", " ", re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    clean, n_odd = re.subn("[\x00-\x08\x0b\x0c\x0e-\x1f]", " ", re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    if n_odd:
+        notes.append(f"{origin}: {n_odd:,} control characters, which XML forbids, were read as blanks")
     try:
         root = ET.fromstring(clean)  # noqa: S314 - a document with a DTD was refused above
     except ET.ParseError as error:
@@ -105,16 +123,24 @@ def _root(data: bytes, origin: str) -> tuple[ET.Element, list[str]]:
     return root, notes
 
 
-def _entity(element: ET.Element, kind: str) -> Entity:
+def _entity(element: ET.Element, kind: str, people: Mapping[str, str]) -> Entity:
     entity = Entity(kind.upper(), element.get("iid", ""), 0)
-    for name, value in _attributes(element):
+    for name, value in _attributes(element, people):
         entity.attributes.setdefault(name, []).append(value)
+    entity.name = entity.name or entity.first("geo_accession")
     if kind == "Platform" and "organism" not in entity.attributes:
         entity.attributes["organism"] = []
     return entity
 
 
-def _attributes(element: ET.Element) -> Iterator[tuple[str, str]]:
+def _name(contributor: ET.Element) -> str:
+    """A person as SOFT writes them, ``First,Middle,Last``; an organisation by its name."""
+    parts = {_tag(part): _content(part) for part in contributor.iter()}
+    names = ",".join(parts.get(part, "") for part in ("First", "Middle", "Last"))
+    return names if names.strip(",") else parts.get("Organization", "")
+
+
+def _attributes(element: ET.Element, people: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for child in element:
         tag, text = _tag(child), _content(child)
         if tag == "Status":
@@ -123,11 +149,13 @@ def _attributes(element: ET.Element) -> Iterator[tuple[str, str]]:
             yield from _channel(child, child.get("position", "1"))
         elif tag in _REFERENCES:
             yield _REFERENCES[tag], child.get("ref", "")
+        elif tag in _PEOPLE:
+            yield _PEOPLE[tag], people.get(child.get("ref", ""), "")
         elif tag == "Relation":
             yield "relation", f"{child.get('type', '')}: {child.get('target', '')}"
         elif tag == "Characteristics":
             yield "characteristics_ch1", _characteristic(child)
-        elif tag not in ("Data-Table", "Contributor-Ref", "Contact-Ref"):
+        elif tag != "Data-Table":
             for line in text.split("\n") or [""]:
                 yield _PLAIN.get(tag, tag.lower().replace("-", "_")), line.strip()
 
@@ -163,12 +191,19 @@ def _table_parts(element: ET.Element) -> list[ET.Element]:
 
 def _describe_table(element: ET.Element, entity: Entity) -> None:
     """Columns of the table and how many rows it has, under SOFT's name for that."""
-    for part in _table_parts(element):
-        if _tag(part) == "Column":
-            said = {_tag(child): _content(child) for child in part}
-            entity.columns.append((said.get("Name", ""), said.get("Description", "")))
-        elif part.get("rows"):
+    parts = _table_parts(element)
+    columns = [part for part in parts if _tag(part) == "Column"]
+    for part in sorted(columns, key=_position):
+        said = {_tag(child): _content(child) for child in part}
+        entity.columns.append((said.get("Name", ""), said.get("Description", "")))
+    for part in parts:
+        if part.get("rows"):
             entity.attributes["data_row_count"] = [part.get("rows", "")]
+
+
+def _position(column: ET.Element) -> int:
+    said = column.get("position", "")
+    return int(said) if said.isdecimal() else 0
 
 
 def _table(
@@ -177,7 +212,7 @@ def _table(
     header = tuple(name for name, _ in entity.columns)
     for child in _table_parts(element):
         if _tag(child) == "Internal-Data":
-            lines = [line for line in (child.text or "").splitlines() if line.strip()]
+            lines = [line for line in (child.text or "").split("\n") if line.strip()]
             return Block(header, "\n".join(lines).encode(), origin, has_header=False)
         if _tag(child) == "External-Data":
             name = _content(child)

@@ -33,7 +33,7 @@ SYMBOL_COLUMNS = [
     "gene",
     "orf",
 ]
-_NO_SYMBOL = frozenset({"---", "--", "-", "null", "n/a", "na ", "--control", "unknown"})
+_NO_SYMBOL = frozenset({"---", "--", "-", "null", "n/a", "--control", "unknown"})
 
 
 _LIKE_SYMBOL = r"[A-Za-z][A-Za-z0-9]*(?:[-.@_/][A-Za-z0-9]+)*"

@@ -10,21 +10,18 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 
 from ..errors import BackendError, FormatError, NotFoundError, OmicsError, PrivateRecordError, SourceError
 from ..records import FileRecord
 from ..settings import Settings
 from . import layout, supplement
+from .around import ROLES, Member, Role
 from .counts import NCBI_ANNOTATION, NCBI_COUNTS
 from .download import Limits, cache_info, download
 from .files import LocalFile
 from .http import Http, Reply, checked, html_error
 from .listing import Entry, list_folder, list_folder_if_any
-
-Role = Literal["matrix", "soft", "miniml", "supplement", "annotation", "counts"]
-_ROLES: dict[str, Role] = {"matrix": "matrix", "soft": "soft", "miniml": "miniml", "suppl": "supplement"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +45,6 @@ class RemoteFile:
         return f"{self.name} ({self.role}, {size})"
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file inside an archive."""
-
-    name: str
-    n_bytes: int
-    archive: str
-
-
 def list_files(http: Http, accession: str) -> tuple[RemoteFile, ...]:
     """Every file of a series, GDS, platform or sample, with sizes; nothing is downloaded.
 
@@ -69,7 +57,7 @@ def list_files(http: Http, accession: str) -> tuple[RemoteFile, ...]:
         raise _absent(http, layout.parse_accession(accession)) from error
     found = []
     for folder in folders:
-        role = _ROLES.get(folder.name)
+        role = ROLES.get(folder.name)
         if folder.is_folder and role:
             found += [
                 _remote(entry, role) for entry in list_folder_if_any(http, folder.url) if not entry.is_folder
@@ -87,7 +75,7 @@ def list_cached(settings: Settings, accession: str) -> tuple[tuple[RemoteFile, .
     )
     found = []
     for file in kept:
-        role = _ROLES.get(file.url[len(base) :].partition("/")[0])
+        role = ROLES.get(file.url[len(base) :].partition("/")[0])
         if role:
             found.append(RemoteFile(unquote(file.url.rpartition("/")[2]), file.url, role))
     return tuple(found), min((file.retrieved for file in kept), default="")
@@ -230,7 +218,9 @@ def _said_absent(said: str, accession: str) -> SourceError:
         return PrivateRecordError(f"{accession} exists and is private{until}", accession=accession)
     if re.match(r"\s*\^", said):
         return NotFoundError(f"{accession} is public and GEO has no files of it yet", accession=accession)
-    return NotFoundError(f"GEO has no record {accession}", accession=accession)
+    # Records that were deleted or superseded are told of here, in words.
+    words = " ".join(re.sub(r"<[^>]*>", " ", said).split())[:200]
+    return NotFoundError(f"GEO has no record {accession}; its page says {words!r}", accession=accession)
 
 
 def _remote(entry: Entry, role: Role) -> RemoteFile:

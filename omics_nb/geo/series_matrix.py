@@ -71,7 +71,7 @@ def _parse(pieces: Iterator[bytes], origin: str, *, values: bool, about_bytes: i
     block = Block(header, b"", origin, above, quoted=True)
     samples = _samples(rows, header[1:], origin, notes)
     if values:
-        frame = _values(block, _row_pieces(chain([rest], pieces), block), about_bytes, notes)
+        frame = _values(block, _row_pieces(chain([rest], pieces), block, notes), about_bytes, notes)
         has_values = len(frame) > 0
     else:
         frame = _frame(np.empty((0, len(header[1:]))), [], header[1:])
@@ -110,6 +110,8 @@ def _head(pieces: Iterator[bytes], origin: str) -> tuple[bytes, tuple[str, ...],
     if data[start:end].strip().lower() == _END:
         return data[:start], (), data[start:]
     header = tuple(files.decode(cell)[0].strip() for cell in split_row(data[start:end], quoted=True))
+    if header[0].lower() == _BEGIN.decode():
+        raise _two_tables(origin)
     return data[:start], header, data[end + 1 :]
 
 
@@ -131,9 +133,9 @@ def _has_rows(rest: bytes, pieces: Iterator[bytes]) -> bool:
     return bool(first) and first.lower() != _END
 
 
-def _row_pieces(pieces: Iterable[bytes], block: Block) -> Iterator[bytes]:
+def _row_pieces(pieces: Iterable[bytes], block: Block, notes: list[str]) -> Iterator[bytes]:
     """Whole rows up to the end marker; IntegrityError if there is none. The file is read to its end."""
-    texts = whole_rows(pieces)
+    texts = whole_rows(pieces, block.piece_bytes)
     held = b""
     for text in texts:
         if held:
@@ -142,7 +144,7 @@ def _row_pieces(pieces: Iterable[bytes], block: Block) -> Iterator[bytes]:
         if end >= 0:
             if end:
                 yield text[:end]
-            deque(texts, maxlen=0)
+            notes += _stray(chain([text[end:].partition(b"\n")[2]], texts), block.origin)
             return
         held = text
     # In an unusual spelling the marker is looked for only where it must be: it takes longer.
@@ -156,6 +158,13 @@ def _row_pieces(pieces: Iterable[bytes], block: Block) -> Iterator[bytes]:
         )
     if end:
         yield held[:end]
+    notes += _stray([held[end:].partition(b"\n")[2]], block.origin)
+
+
+def _stray(pieces: Iterable[bytes], origin: str) -> Iterator[str]:
+    n_bytes = sum(len(piece.strip()) for piece in pieces)
+    if n_bytes:
+        yield f"{origin}: {n_bytes:,} bytes stand after the end of its table, and were left out"
 
 
 def _end_of(text: bytes) -> int:
@@ -213,6 +222,9 @@ def _samples(
         raise FormatError(
             f"{origin}: samples without an accession or with one that occurs twice: {named[:5]}", path=origin
         )
+    if len(set(columns)) != len(columns):
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        raise FormatError(f"{origin}: its table has more than one column of {', '.join(twice)}", path=origin)
     for name, cells, number in rows:
         if len(cells) != len(named):
             notes.append(
@@ -248,8 +260,17 @@ def _values(block: Block, pieces: Iterator[bytes], about_bytes: int, notes: list
         return _frame(np.empty((0, 0)), [], ())
     numbers = read_numbers(block, range(1, len(block.header)), pieces=pieces, about_bytes=about_bytes)
     frame = _frame(numbers.values, numbers.names(), block.header[1:])
+    if (frame.index == _BEGIN.decode()).any():
+        raise _two_tables(block.origin)
     notes += [*numbers.notes, *(f"{block.origin}: {note}" for note in repeated_rows(frame.index))]
     return frame
+
+
+def _two_tables(origin: str) -> FormatError:
+    return FormatError(
+        f"{origin}: {_BEGIN.decode()} stands twice before the end of its table; which rows are meant cannot be told",
+        path=origin,
+    )
 
 
 def _frame(values: np.ndarray, names: list[str], columns: tuple[str, ...]) -> pd.DataFrame:

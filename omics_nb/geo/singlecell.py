@@ -10,97 +10,201 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import scipy.io
 import scipy.sparse
 
 from ..errors import DataError, FormatError, IntegrityError, MissingExtraError
+from ..records import Study
 from . import files
+from .cells import CellFiles, Triplet
+from .files import LocalFile
+from .parts import some
 from .tables import Block, read_texts, unique_names
 
 #: Arrays of an HDF5 file may take this much memory together when read.
 LIMIT_BYTES = 16 * 2**30
-_PARTS = re.compile(
-    r"(?P<prefix>.*?)(?P<part>matrix\.mtx|features\.tsv|genes\.tsv|barcodes\.tsv)(\.gz)?$", re.IGNORECASE
-)
-_ROLES = {
-    "matrix.mtx": "matrix",
-    "features.tsv": "features",
-    "genes.tsv": "features",
-    "barcodes.tsv": "barcodes",
-}
 _SMALLEST_ENTRY = len("1 1 1\n")
 _SMALL_BYTES = 64 << 20
 # Deflate packs at most 1,032 to one; unwritten chunks are filled with a default and take no room at all.
 _MOST_COMPRESSION = 1100
 
 
-@dataclass(frozen=True, slots=True)
-class Triplet:
-    """The three files of one sample; ``prefix`` is what their names begin with (``GSM7022367_1_``)."""
-
-    prefix: str
-    matrix: Path
-    features: Path
-    barcodes: Path
-
-    @property
-    def sample(self) -> str:
-        """The sample's accession where the prefix has one, else the prefix."""
-        found = re.match(r"GSM\d+", self.prefix)
-        return found[0] if found else self.prefix.strip("_.-")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class CellMatrix:
-    """Counts of one sample. ``counts``: features × cells, sparse by column; ``features``: by identifier."""
+    """Counts of one sample. ``counts``: features × cells, sparse by column; ``features``: by identifier.
+
+    ``obs`` is what an h5ad says of its cells.
+    """
 
     sample: str
     counts: Any
     features: pd.DataFrame
     barcodes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    obs: pd.DataFrame | None = None
 
     def to_anndata(self) -> Any:
         """Cells × features; MissingExtraError without anndata."""
-        anndata = _anndata()
+        anndata = require_anndata()
         var = self.features.set_axis(unique_names(list(map(str, self.features.index))))
         return anndata.AnnData(X=self.counts.T.tocsr(), obs=pd.DataFrame(index=list(self.barcodes)), var=var)
 
 
-def find_triplets(paths: Iterable[Path]) -> list[Triplet]:
-    """The complete triplets among these files, by folder and prefix.
+def read_cells(found: CellFiles, got: Sequence[LocalFile], folder: Path) -> CellMatrix:
+    """The counts of one matrix from its files, in the order of their names; ``folder`` takes what is unpacked.
 
-    FormatError names the parts that a sample lacks: a matrix is of no use without its names. GEO keeps
-    features that all samples share once for the series; such a file serves every matrix of its folder.
+    Errors as ``read_triplet``, ``read_10x_h5`` and ``read_h5ad``.
     """
-    groups: dict[tuple[Path, str], dict[str, Path]] = {}
-    for path in sorted(paths):
-        found = _PARTS.match(path.name)
-        if found:
-            role = _ROLES[found["part"].lower()]
-            groups.setdefault((path.parent, found["prefix"]), {})[role] = path
-    shared = {
-        folder: group
-        for (folder, _), group in groups.items()
-        if "features" in group and "matrix" not in group
-    }
-    triplets = []
-    for (folder, prefix), group in groups.items():
-        group = {**({"features": shared[folder]["features"]} if folder in shared else {}), **group}
-        lacking = sorted({"matrix", "features", "barcodes"} - set(group))
-        if "matrix" in group and lacking:
-            raise FormatError(
-                f"{group['matrix'].name} lacks its {' and '.join(lacking)} file in {folder.name}"
+    paths = [file.path for file in got]
+    if found.kind == "10x triplet":
+        return read_triplet(Triplet(found.label, *paths))
+    path = _unpacked(paths[0], folder)
+    if found.kind == "10x .h5":
+        return read_10x_h5(path)
+    data = read_h5ad(path)
+    if data.X is None:
+        raise FormatError(f"{path.name} has no matrix X", path=str(path))
+    note = f"{path.name}: its X, obs and var were taken; layers, raw, embeddings and uns stay in the file"
+    counts = scipy.sparse.csc_matrix(data.X.T)
+    return CellMatrix(path.name, counts, data.var, tuple(map(str, data.obs_names)), (note,), data.obs)
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    """The file itself, or what it holds where it is gzip: HDF5 is read by places in the file."""
+    if path.suffix.lower() != ".gz":
+        return path
+    target = folder / path.stem
+    with target.open("xb") as out:
+        out.writelines(files.stream(path))
+    return target
+
+
+def join_cells(
+    study: Study,
+    found: Sequence[tuple[CellFiles, CellMatrix]],
+    used: Sequence[LocalFile],
+    *,
+    source: str,
+    common: bool = False,
+    notes: Sequence[str] = (),
+) -> Any:
+    """One AnnData of all cells: cells × features, ``obs`` the sheet's row of each cell's sample.
+
+    Cells of samples with different features are not joined: what was not looked for is not zero. DataError names the
+    difference; ``common`` keeps the features that all have, and says in ``uns["notes"]`` how many it left out.
+    """
+    matrices = [matrix for _, matrix in found]
+    labels = unique_names([one.sample or one.label for one, _ in found])
+    features, told = _shared_features(study.accession, labels, matrices, common=common)
+    unknown = sorted({one.sample for one, _ in found if one.sample} - set(study.samples.index))
+    if unknown:
+        told.append(f"the sheet of {study.accession} at hand says nothing of {some(unknown)}")
+    counts = scipy.sparse.vstack([_of(matrix, features.index) for matrix in matrices], format="csr")
+    whole = bool((counts.data >= 0).all() and (counts.data == np.floor(counts.data)).all())
+    if whole and counts.dtype.kind == "i" and counts.data.max(initial=0) <= np.iinfo(np.int32).max:
+        counts = counts.astype(np.int32)
+    return require_anndata().AnnData(
+        X=counts,
+        obs=_cell_sheet(study, labels, found),
+        var=features.set_axis(unique_names(list(map(str, features.index)))),
+        uns={
+            "accession": study.accession,
+            "title": study.title,
+            "value_kind": "counts" if whole else "expression",
+            "source": source,
+            "synthetic": study.synthetic,
+            "files": {file.name: file.record.sha256 for file in used},
+            "notes": [*(note for matrix in matrices for note in matrix.notes), *told, *notes],
+        },
+    )
+
+
+def _shared_features(
+    accession: str, labels: Sequence[str], matrices: Sequence[CellMatrix], *, common: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    first = matrices[0].features
+    unlike = [at for at, matrix in enumerate(matrices) if not _same_names(matrix.features, first)]
+    shared, notes = first, []
+    if unlike:
+        other = matrices[unlike[0]].features
+        only = [left.index.difference(right.index) for left, right in ((first, other), (other, first))]
+        several = [
+            label
+            for label, matrix in zip(labels, matrices, strict=True)
+            if matrix.features.index.has_duplicates
+        ]
+        told = (
+            f"{labels[0]} has {len(first):,} features and {labels[unlike[0]]} has {len(other):,}; "
+            f"{len(only[0]):,} are in the first alone ({some(only[0], 2)}) and {len(only[1]):,} in the other "
+            f"({some(only[1], 2)}); {len(unlike):,} of {len(matrices):,} matrices differ from the first"
+        )
+        if not common or several:
+            advice = f"; names that stand twice, as in {some(several)}, cannot be joined" if several else ""
+            raise DataError(
+                f"the cells of {accession} have different features: {told}. Read them apart (samples=[…]), or only "
+                f"the features that all have (common=True){advice}",
+                accession=accession,
             )
-        if "matrix" in group:
-            triplets.append(Triplet(prefix, group["matrix"], group["features"], group["barcodes"]))
-    return triplets
+        for at in unlike:
+            shared = shared[shared.index.isin(matrices[at].features.index)]
+        if shared.empty:
+            raise DataError(
+                f"the cells of {accession} have no feature in common: {told}", accession=accession
+            )
+        notes.append(f"only the {len(shared):,} features that all samples have were kept: {told}")
+    for label, matrix in zip(labels, matrices, strict=True):
+        same = matrix.features.index.equals(shared.index)
+        if not (matrix.features if same else matrix.features.reindex(shared.index)).equals(shared):
+            notes.append(f"{label} tells other things of the same features than {labels[0]}, whose are shown")
+    return shared, notes
+
+
+def _same_names(features: pd.DataFrame, first: pd.DataFrame) -> bool:
+    """Whether both have the same features; another order will do where no name stands twice."""
+    same, other = features.index, first.index
+    return same.equals(other) or (same.is_unique and len(same) == len(other) and bool(same.isin(other).all()))
+
+
+def _of(matrix: CellMatrix, wanted: pd.Index) -> Any:
+    """Cells × the features that are wanted, in their order."""
+    if matrix.features.index.equals(wanted):
+        return matrix.counts.T
+    return matrix.counts[matrix.features.index.get_indexer(wanted)].T
+
+
+def _cell_sheet(
+    study: Study, labels: Sequence[str], found: Sequence[tuple[CellFiles, CellMatrix]]
+) -> pd.DataFrame:
+    """One row a cell: its sample, barcode and file, what the study says of the sample, what an h5ad says of it."""
+    of_all = study.samples.index[0] if study.n_samples == 1 else ""
+    samples = [one.sample or of_all for one, _ in found]
+    place = [at for at, (_, matrix) in enumerate(found) for _ in matrix.barcodes]
+    barcodes = [barcode for _, matrix in found for barcode in matrix.barcodes]
+    sheet = study.samples.reindex(samples).fillna("").astype(str)
+    columns: dict[str, Any] = {
+        "sample": pd.Categorical(samples).take(place),
+        "barcode": barcodes,
+        "file": pd.Categorical([one.names[0] for one, _ in found]).take(place),
+    }
+    own = pd.concat([_own(matrix) for _, matrix in found], ignore_index=True)
+    told = {str(name): pd.Categorical(sheet[name]).take(place) for name in sheet}
+    for source, cells in (("sheet", told), ("file", {str(name): own[name].to_numpy() for name in own})):
+        for name, values in cells.items():
+            name = name.replace("/", "|")  # which h5ad takes for a path
+            columns[name if name not in columns else f"{name} ({source})"] = values
+    index = unique_names([f"{labels[at]}_{barcode}" for at, barcode in zip(place, barcodes, strict=True)])
+    return pd.DataFrame(columns, index=index)
+
+
+def _own(matrix: CellMatrix) -> pd.DataFrame:
+    return matrix.obs if matrix.obs is not None else pd.DataFrame(index=range(len(matrix.barcodes)))
 
 
 def read_triplet(triplet: Triplet) -> CellMatrix:
@@ -128,33 +232,37 @@ def read_10x_h5(path: Path) -> CellMatrix:
     """The counts of a Cell Ranger ``.h5``, version 2 or 3. FormatError if it is none; see ``guard_hdf5``."""
     h5py = _h5py()
     guard_hdf5(path)
-    with h5py.File(path, "r") as store:
-        group = store.get("matrix") or next((g for g in store.values() if isinstance(g, h5py.Group)), None)
-        if group is None or not {"data", "indices", "indptr", "shape", "barcodes"} <= set(group):
-            raise FormatError(
-                f"{path.name} is no matrix of Cell Ranger: it has no group with data, indices and indptr"
+    try:
+        with h5py.File(path, "r") as store:
+            group = store.get("matrix") or next(
+                (g for g in store.values() if isinstance(g, h5py.Group)), store
             )
-        shape = tuple(int(n) for n in group["shape"][:])
-        data, indices, indptr = (group[name][:] for name in ("data", "indices", "indptr"))
-        named = group.get("features", group)
-        columns = {"id": "genes", "name": "gene_names"} if named is group else {"id": "id", "name": "name"}
-        texts = {title: [text.decode() for text in named[key][:]] for title, key in columns.items()}
-        barcodes = tuple(text.decode() for text in group["barcodes"][:])
+            shape = tuple(int(n) for n in group["shape"][:])
+            data, indices, indptr = (group[name][:] for name in ("data", "indices", "indptr"))
+            named = group.get("features", group)
+            old = {"id": "genes", "symbol": "gene_names"}
+            columns = old if named is group else {"id": "id", "symbol": "name", "type": "feature_type"}
+            texts = {title: [text.decode() for text in named[key][:]] for title, key in columns.items()}
+            barcodes = tuple(text.decode() for text in group["barcodes"][:])
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FormatError(
+            f"{path.name} is no matrix of Cell Ranger, which has data, indices, indptr, shape, barcodes and features: "
+            f"{error}",
+            path=str(path),
+        ) from error
     if shape != (len(texts["id"]), len(barcodes)):
         raise IntegrityError(
             f"{path.name} is {shape} and names {len(texts['id'])} features and {len(barcodes)} barcodes",
             path=str(path),
         )
     counts = _by_column(data, indices, indptr, shape, path.name)
-    features = pd.DataFrame(
-        {"symbol": texts["name"]}, index=pd.Index(texts["id"], dtype=object, name="feature")
-    )
+    features = pd.DataFrame(texts, dtype=object).set_index("id").rename_axis("feature")
     return CellMatrix(path.name, counts, features, barcodes)
 
 
 def read_h5ad(path: Path) -> Any:
     """The AnnData of an ``.h5ad`` file, after ``guard_hdf5``. FormatError if anndata cannot read it."""
-    anndata = _anndata()
+    anndata = require_anndata()
     guard_hdf5(path)
     try:
         data = anndata.read_h5ad(path)
@@ -291,7 +399,8 @@ def _h5py() -> Any:
     return h5py
 
 
-def _anndata() -> Any:
+def require_anndata() -> Any:
+    """The package; MissingExtraError where it is not installed."""
     try:
         import anndata
     except ImportError as error:

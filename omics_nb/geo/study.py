@@ -20,7 +20,7 @@ from .counts import NCBI_ANNOTATION, NCBI_COUNTS
 from .files import LocalFile
 from .layout import parse_accession
 from .miniml import read_miniml
-from .parts import UNKNOWN_PLATFORM, Parts
+from .parts import UNKNOWN_PLATFORM, Parts, some
 from .platforms import platform_features, read_platform
 from .samples import sample_sheet, sample_text
 from .series_matrix import SeriesMatrix, read_series_header, read_series_matrix
@@ -29,7 +29,8 @@ from .soft import Entity, Family, read_family
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DATE = re.compile(r"(?:Public on )?([A-Z][a-z]{2}) (\d{1,2}),? (\d{4})")
 _KINDS = (
-    (re.compile(r"_series_matrix\.txt(\.gz)?$", re.IGNORECASE), "matrix"),
+    # GEO splits some large matrices: GSE8052_series_matrix-1.txt.gz, GSE8052_series_matrix-2.txt.gz.
+    (re.compile(r"_series_matrix(-\d+)?\.txt(\.gz)?$", re.IGNORECASE), "matrix"),
     (re.compile(r"^GPL\d+(_family)?\.(annot|soft)(\.gz)?$", re.IGNORECASE), "platform"),
     (re.compile(r"\.soft(\.gz)?$", re.IGNORECASE), "soft"),
     (re.compile(r"_family\.xml(\.tgz|\.gz)?$", re.IGNORECASE), "miniml"),
@@ -59,7 +60,8 @@ def read_study(accession: str, files: Sequence[LocalFile], *, source: str, synth
     _read_features(parts, by_kind["platform"])
     parts.notes += explain.reconcile(parts)
     parts.notes += explain.relations(parts)
-    parts.notes += explain.no_matrix(parts, empty_table=bool(by_kind["matrix"]))
+    parts.notes += explain.no_matrix(parts, empty_table=bool(by_kind["matrix"]), synthetic=synthetic)
+    parts.notes += explain.single_cells(parts, by_kind["suppl"])
     return _assemble(parts, files, source=source, synthetic=synthetic)
 
 
@@ -67,7 +69,8 @@ def read_header(accession: str, files: Sequence[LocalFile]) -> StudyHeader:
     """What a search needs to know of the study, read without its values. Errors as ``read_study``."""
     parts, by_kind = _start(accession, files)
     headers = [read_series_header(file.path) for file in by_kind["matrix"]]
-    for header in headers:
+    for file, header in zip(by_kind["matrix"], headers, strict=True):
+        _check_accession(parts, [header.accession], file.name)
         parts.describe(header.metadata, header.samples)
     has_values = any(header.has_values for header in headers)
     if not headers or parts.missing:
@@ -95,9 +98,22 @@ def _families(parts: Parts, by_kind: _Files, *, tables: bool) -> list[Family]:
     """SOFT families; MINiML, which says the same, only where there is no SOFT."""
     soft, miniml = by_kind["soft"], by_kind["miniml"]
     parts.used |= {file.name for file in (soft or miniml)}
-    if soft:
-        return [read_family(file.path) for file in soft]
-    return [read_miniml(file.path, tables=tables) for file in miniml]
+    found = []
+    for file in soft or miniml:
+        family = read_family(file.path) if soft else read_miniml(file.path, tables=tables)
+        _check_accession(parts, [*family.series, *family.datasets], file.name)
+        found.append(family)
+    return found
+
+
+def _check_accession(parts: Parts, said: Sequence[str], name: str) -> None:
+    """FormatError for a file that says that it is of another study: its name alone would mix the two."""
+    others = [name.upper() for name in said if re.fullmatch(r"G(SE|DS)\d+", name, re.IGNORECASE)]
+    if others and parts.accession not in others:
+        raise FormatError(
+            f"{name} should be of {parts.accession} and says that it is of {', '.join(others)}",
+            accession=parts.accession,
+        )
 
 
 def _has_rows(entity: Entity) -> bool:
@@ -113,6 +129,7 @@ def _dataset_family(parts: Parts, by_kind: _Files) -> Family:
     family = read_family(file.path)
     if not family.datasets:
         raise FormatError(f"{file.name} holds no dataset", accession=parts.accession)
+    _check_accession(parts, list(family.datasets), file.name)
     parts.used.add(file.name)
     parts.add_family(family)
     return family
@@ -140,6 +157,7 @@ def _files_of(platform: str, files: Iterable[LocalFile]) -> list[LocalFile]:
 
 
 def _add_matrix(parts: Parts, matrix: SeriesMatrix, name: str) -> None:
+    _check_accession(parts, [matrix.accession], name)
     parts.describe(matrix.metadata, matrix.samples)
     parts.notes += matrix.notes
     parts.used.add(name)
@@ -149,9 +167,17 @@ def _add_matrix(parts: Parts, matrix: SeriesMatrix, name: str) -> None:
         parts.notes.append(f"{name}: the table holds no numbers, and was left out")
         return
     platform = matrix.platform or UNKNOWN_PLATFORM
-    if platform in parts.matrices:
-        raise FormatError(f"{name} is a second series matrix of {platform}", accession=parts.accession)
-    parts.matrices[platform] = matrix.values
+    if platform not in parts.matrices:
+        parts.matrices[platform] = matrix.values
+        return
+    before = parts.matrices[platform]
+    if again := before.columns.intersection(matrix.values.columns).tolist():
+        raise FormatError(
+            f"{name} is a second series matrix of {platform}, with samples that the first has: {some(again)}",
+            accession=parts.accession,
+        )
+    parts.notes.append(f"{name} was joined to the other series matrices of {platform}, by identifier")
+    parts.matrices[platform] = values.joined(before, matrix.values)
 
 
 def _read_features(parts: Parts, files: Sequence[LocalFile]) -> None:
@@ -192,7 +218,7 @@ def _assemble(parts: Parts, files: Sequence[LocalFile], *, source: str, syntheti
         samples["platform"] = samples["platform"].replace("", UNKNOWN_PLATFORM)
     matrices = {}
     for platform, matrix in parts.matrices.items():
-        ordered = [name for name in samples.index if name in set(matrix.columns)]
+        ordered = samples.index[samples.index.isin(matrix.columns)].tolist()
         matrices[platform] = matrix if list(matrix.columns) == ordered else matrix[ordered]
     header = _header(parts, has_values=bool(matrices))
     return Study(

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,11 @@ _TEXTS = re.compile(
 _KEYS = frozenset({
     "gene", "genes", "geneid", "gene_id", "id", "id_ref", "ensembl", "symbol", "probe", "feature", "name",
 })  # fmt: skip
+# What HTSeq and STAR count beside the genes.
+_SUMMARIES = r"__[a-z][A-Za-z_]*|N_(?:unmapped|multimapping|noFeature|ambiguous)"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+# Beyond it float64 does not hold every whole number.
+_MOST_EXACT = 2**53
 _WORKBOOK_LIMIT = 1 << 30
 _TABLES = (".txt", ".tsv", ".csv", ".tab", ".xlsx", ".xls", ".counts", ".count")
 _NEVER = (
@@ -196,13 +201,25 @@ def _text_grid(data: bytes, name: str) -> _Grid:
         raise FormatError(f"{name} holds no table: it has no lines but comments", path=name)
     mark = _delimiter(sample[:-1] if len(sample) > 2 else sample)
     width = len(_cells(sample[-2] if len(sample) > 2 else sample[-1], mark))
-    notes: list[str] = []
+    notes = list(_other_bytes(data, name))
     if above and len(_cells(above, mark)) == width and not _numeric(_cells(sample[0], mark)[0]) and width > 1:
         header = [cell.lstrip("# ") for cell in _cells(above, mark)]
     else:
         header, start = _header(data, start, mark, width, name, notes)
     columns = _columns(data[start:], mark, max(width, len(header)), name, notes)
     return _Grid(header + [""] * (len(columns) - len(header)), columns, notes)
+
+
+def _other_bytes(data: bytes, name: str) -> Iterator[str]:
+    """A note on the first line that is not UTF-8."""
+    # Most tables are ASCII, which is told without a copy of them.
+    if data.isascii() or files.decode(data)[1] == "utf-8":
+        return
+    for number, line in enumerate(data.split(b"\n"), 1):
+        encoding = files.decode(line)[1]
+        if encoding != "utf-8":
+            yield f"{name}: some lines are not UTF-8 and were read as {encoding}, the first is line {number}"
+            return
 
 
 def _first_row(data: bytes) -> tuple[int, bytes]:
@@ -292,7 +309,7 @@ def _delimiter(lines: Sequence[bytes]) -> str:
 def _cells(line: bytes, mark: str) -> list[str]:
     text = files.decode(line)[0]
     if mark == " ":
-        return text.split()
+        return re.split(r"[ \t]+", text.strip(" \t"))
     cells = next(csv.reader([text], delimiter=mark), []) if '"' in text else text.split(mark)
     return [cell.strip() for cell in cells]
 
@@ -329,10 +346,11 @@ def _workbook(data: bytes, name: str) -> _Grid:
         openpyxl.utils.exceptions.InvalidFileException,
     ) as error:
         raise FormatError(f"{name} is no .xlsx workbook: {error}", path=name) from error
-    sheets = [
-        [row for row in sheet.iter_rows(values_only=True) if any(c is not None for c in row)]
-        for sheet in book
-    ]
+    sheets = []
+    for sheet in book:
+        # How large it is said to be is wrong in workbooks of some programs; all cells are read.
+        sheet.reset_dimensions()
+        sheets.append([row for row in sheet.iter_rows(values_only=True) if any(c is not None for c in row)])
     book.close()
     rows = max(sheets, key=lambda sheet: sum(len(row) for row in sheet), default=[])
     while rows and len(rows) > 1 and sum(cell is not None for cell in rows[0]) < 2:
@@ -398,6 +416,11 @@ def _table(grid: _Grid, name: str) -> SupplementTable:
         columns=unique_names([grid.header[p] for p in kept]),
     )
     rest = [place for place in range(len(grid.columns)) if place not in kept and place != key]
+    notes += [
+        f"{name}: column {grid.header[place]!r} holds text among its numbers, such as {text!r}: not taken for values"
+        for place in rest
+        if not _describes(grid.header[place]) and (text := _text_among_numbers(grid.columns[place]))
+    ]
     annotation = pd.DataFrame(
         {
             title: grid.columns[place].to_pylist()
@@ -405,6 +428,12 @@ def _table(grid: _Grid, name: str) -> SupplementTable:
         },
         index=index,
     )
+    summaries = index.str.fullmatch(_SUMMARIES)
+    if summaries.any():
+        notes.append(
+            f"{name}: rows that count what is in no gene were left out: {', '.join(index[summaries])}"
+        )
+        frame, annotation = frame[~summaries], annotation[~summaries]
     return SupplementTable(name, frame, annotation, is_counts, tuple(notes))
 
 
@@ -427,9 +456,23 @@ def _as_numbers(cells: Any) -> Any:
     return numbers if np.isfinite(numbers).any() else None
 
 
+def _text_among_numbers(cells: Any) -> str:
+    """The first cell that is no number, where most are; empty where most are not."""
+    plain = pc.utf8_trim_whitespace(cells)
+    odd = pc.invert(
+        pc.or_(pc.match_substring_regex(plain, _NUMBER), pc.is_in(plain, value_set=pa.array(MISSING)))
+    )
+    texts = plain.filter(odd)
+    return texts[0].as_py() if 0 < 2 * len(texts) < len(plain) else ""
+
+
 def _key_column(grid: _Grid, numbers: Mapping[int, Any]) -> int:
     """The column that names the rows: the first text without repeats, or just text, or the first."""
-    texts = [place for place in range(len(grid.columns)) if place not in numbers]
+    texts = [
+        place
+        for place, cells in enumerate(grid.columns)
+        if place not in numbers and not _text_among_numbers(cells)
+    ]
     if not texts and grid.header[1:2] == ["column 2"]:
         raise FormatError("the table has neither a header nor a column that names its rows")
     for place in texts:
@@ -439,7 +482,8 @@ def _key_column(grid: _Grid, numbers: Mapping[int, Any]) -> int:
 
 
 def _describes(title: str) -> bool:
-    return "".join(title.lower().split()) in _DESCRIBING
+    plain = "".join(title.lower().split())
+    return not plain or plain in _DESCRIBING or plain in _KEYS
 
 
 def _counts_rows(values: Any) -> bool:
@@ -447,4 +491,5 @@ def _counts_rows(values: Any) -> bool:
 
 
 def _are_counts(values: Any) -> bool:
-    return bool(np.isfinite(values).all() and (values >= 0).all() and (values == np.floor(values)).all())
+    whole = np.isfinite(values) & (values >= 0) & (values < _MOST_EXACT) & (values == np.floor(values))
+    return bool(whole.all())

@@ -38,7 +38,7 @@ _MISSING = frozenset(token.encode() for token in MISSING)
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 # Those that are tried first: the more names there are to look for, the longer each cell takes.
 _USUAL_MISSING = ["", "null", "NA"]
-#: How much text is parsed at a time: enough to outweigh the start, little enough to share among threads.
+# How much text is parsed at a time: enough to outweigh the start, little enough to share among threads.
 PIECE_BYTES = 4 << 20
 _WORKERS = min(4, os.cpu_count() or 1)
 _Rows = bytes | memoryview
@@ -63,6 +63,11 @@ class Block:
     def first_line(self) -> int:
         """The header's line in the file, from 1. Counted when asked for: most tables never say it."""
         return bytes(self.above).count(b"\n") + 1
+
+    @property
+    def piece_bytes(self) -> int:
+        """How much of it to parse at a time: wide tables in larger pieces, for each column costs a start."""
+        return int(PIECE_BYTES * min(max(len(self.header) / 500, 1), 4))
 
     @property
     def empty(self) -> bool:
@@ -130,14 +135,14 @@ def read_numbers(
     trouble, keys = Trouble(block), []
     matrix = _Matrix(len(columns), about_bytes if pieces is not None else len(block.rows))
     for part in _in_order(
-        _cut(block.rows) if pieces is None else pieces,
+        _cut(block) if pieces is None else pieces,
         lambda rows: _numbers(rows, block, key, columns, whole=whole),
     ):
         trouble.add_piece(part)
         keys.append(_unquoted(part.keys) if block.quoted else part.keys)
         matrix.add(part.cells, part.n_bytes)
     names = pa.chunked_array(keys, type=pa.binary()).combine_chunks()
-    notes = trouble.notes()
+    notes = (*trouble.notes(), *_odd_names(names, block.origin))
     if matrix.n_infinite:
         notes += (f"{block.origin}: {matrix.n_infinite:,} values are infinite",)
     return Numbers(names, matrix.values, notes)
@@ -174,7 +179,7 @@ class _Matrix:
             self.n_infinite += int(np.isinf(rows).sum())
 
 
-def whole_rows(pieces: Iterable[bytes], size: int = PIECE_BYTES) -> Iterator[bytes]:
+def whole_rows(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The same text in pieces of about ``size`` bytes that end with a line; the last ends as the text does."""
     held: list[bytes] = []
     n_held = 0
@@ -197,7 +202,7 @@ def read_texts(block: Block, columns: Sequence[int] | None = None) -> tuple[pd.D
         frame, notes = read_texts(block, [0])
         return frame.iloc[:, :0], notes
     trouble, parts = Trouble(block), []
-    for part in _in_order(_cut(block.rows), lambda rows: _strings(rows, block, wanted)):
+    for part in _in_order(_cut(block), lambda rows: _strings(rows, block, wanted)):
         trouble.add_piece(part)
         parts.append(part)
     names = unique_names([block.header[place] for place in wanted])
@@ -289,11 +294,11 @@ def _in_order(pieces: Iterable[_Rows], read: Callable[[_Rows], _Part]) -> Iterat
             yield waiting.popleft().result()
 
 
-def _cut(rows: _Rows) -> Iterator[memoryview]:
-    view = memoryview(rows)
+def _cut(block: Block) -> Iterator[memoryview]:
+    view = memoryview(block.rows)
     start = 0
     while start < len(view):
-        end = _line_end(view, min(start + PIECE_BYTES, len(view)))
+        end = _line_end(view, min(start + block.piece_bytes, len(view)))
         yield view[start:end]
         start = end
 
@@ -444,6 +449,15 @@ def _unquoted(array: Any) -> Any:
     if pc.all(usual).as_py():
         return pc.binary_slice(cells, 1, -1).cast(array.type)
     return pa.array([unquote(cell) for cell in cells.to_pylist()], type=pa.binary()).cast(array.type)
+
+
+def _odd_names(keys: Any, origin: str) -> Iterator[str]:
+    try:
+        keys.cast(pa.string())
+    except pa.ArrowInvalid:
+        encodings = (decode(name)[1] for name in keys.to_pylist())
+        encoding = next(encoding for encoding in encodings if encoding != "utf-8")
+        yield f"{origin}: some row names are not UTF-8 and were read as {encoding}"
 
 
 def _texts(keys: Any) -> list[str]:

@@ -83,6 +83,10 @@ def _value_columns(samples: Sequence[Entity]) -> tuple[dict[str, Numbers], list[
         (empty if len(empty) < len(samples) else [], "samples have an empty table"),
         (without, "samples have a table without identifiers or a column VALUE, and were left out"),
         (text, "samples have no number in VALUE, and were left out"),
+        (
+            [name for name, (table, _) in tables.items() if _upper(table).count("VALUE") > 1],
+            "samples have several columns VALUE, of which the first was taken",
+        ),
         (_short(samples, numbers), "samples have another number of rows than they declare"),
     ):
         if names:
@@ -108,8 +112,12 @@ def _short(samples: Sequence[Entity], numbers: Mapping[str, Numbers]) -> list[st
 
 
 def _value_place(table: Block) -> int | None:
-    places = [place for place, name in enumerate(table.header) if name.upper() == "VALUE"]
-    return places[0] if places and len(table.header) > 1 else None
+    names = _upper(table)
+    return names.index("VALUE") if "VALUE" in names and len(names) > 1 else None
+
+
+def _upper(table: Block) -> list[str]:
+    return [name.upper() for name in table.header]
 
 
 def _read_values(table: tuple[Block, int]) -> Numbers:
@@ -119,9 +127,17 @@ def _read_values(table: tuple[Block, int]) -> Numbers:
 
 def _key_place(table: Block) -> int:
     """The column of identifiers: ID_REF, or else the first that is not of values."""
-    names = [name.upper() for name in table.header]
+    names = _upper(table)
     others = [place for place, name in enumerate(names) if name != "VALUE" and not name.startswith("GSM")]
     return names.index("ID_REF") if "ID_REF" in names else next(iter(others), 0)
+
+
+def joined(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Two matrices of different samples as one; rows that the first has not follow its own."""
+    if first.index.equals(second.index):
+        return pd.concat([first, second], axis=1)
+    columns = {str(name): column for frame in (first, second) for name, column in frame.items()}
+    return _aligned(columns).rename_axis("ID_REF")
 
 
 def _aligned(columns: Mapping[str, pd.Series[float]]) -> pd.DataFrame:
@@ -146,6 +162,12 @@ def add_dataset(parts: Parts, family: Family) -> None:
         return
     key = _key_place(table)
     places = [place for place, name in enumerate(table.header) if name in parts.samples and place != key]
+    if len({table.header[place] for place in places}) < len(places):
+        raise FormatError(
+            f"{table.origin}, line {table.first_line}: a sample has more than one column: {', '.join(table.header)}",
+            path=table.origin,
+            line=table.first_line,
+        )
     numbers = read_numbers(table, places, key=key)
     names = pd.Index(numbers.names(), dtype=object, name="ID_REF")
     platform = dataset.first("platform") or UNKNOWN_PLATFORM
@@ -162,7 +184,9 @@ def add_dataset_samples(parts: Parts, dataset: Entity, family: Family) -> None:
     rest.
     """
     samples: dict[str, Mapping[str, tuple[str, ...]]] = {}
-    for name, text in dataset.columns:
+    described = dict(dataset.columns)
+    for name in (*described, *(dataset.table.header if dataset.table else ())):
+        text = described.get(name, "")
         if re.fullmatch(r"GSM\d+", name):
             title, _, origin = text.partition(": ")[2].partition("; src: ")
             samples[name] = {
@@ -189,6 +213,7 @@ def _subset_facts(sample: str, family: Family) -> tuple[str, ...]:
 def add_ncbi_counts(parts: Parts, counts: LocalFile, annotation: LocalFile | None) -> None:
     """Counts that NCBI computed, and its annotation of the genes."""
     values = read_ncbi_counts(counts.path)
+    parts.notes += [f"{counts.name}: {note}" for note in repeated_rows(values.index)]
     if not parts.samples:
         parts.samples = {str(name): {} for name in values.columns}
     _place(parts, values, {str(name): str(name) for name in values.columns}, counts.name)
@@ -196,7 +221,8 @@ def add_ncbi_counts(parts: Parts, counts: LocalFile, annotation: LocalFile | Non
     parts.used.add(counts.name)
     parts.notes.append(f"the matrix of {parts.accession} holds counts that NCBI computed, from {counts.name}")
     if annotation:
-        features = read_ncbi_annotation(annotation.path)
+        features, notes = read_ncbi_annotation(annotation.path)
+        parts.notes += notes
         parts.features.update(dict.fromkeys(parts.matrices, features))
         parts.used.add(annotation.name)
 

@@ -11,28 +11,13 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
-from isal import isal_zlib
+from ..errors import DataError, FormatError, IntegrityError
+from .files import HEAD_BYTES, Gunzip, check_head
+from .http import html_error
 
-from ..errors import DataError, IntegrityError
-from .http import html_error, looks_like_html
-
-_MAGIC = {
-    (".gz", ".tgz", ".bgz"): (0, b"\x1f\x8b"),
-    (".zip", ".xlsx"): (0, b"PK"),
-    (".h5", ".h5ad", ".hdf5"): (0, b"\x89HDF\r\n\x1a\n"),
-    (".tar",): (257, b"ustar"),
-    (".bz2",): (0, b"BZh"),
-    (".pdf",): (0, b"%PDF"),
-    (".xls",): (0, b"\xd0\xcf\x11\xe0"),
-    (".soft",): (0, b"^"),
-}
-# The package's type stubs call this a plain value.
-_GZIP_ERROR = cast("type[Exception]", isal_zlib.error)
-_HEAD = 4096
 _TAIL = 4096
-_PIECE = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,7 @@ class Inspector:
         self.knows_its_end = inner is not None
         self._checkers: Sequence[Checker]
         if _is_gzip(name):
-            self._checkers = [_Gzip(name, self._limits, inner)]
+            self._checkers = [_Unpacking(name, self._limits, inner)]
         else:
             self._checkers = [inner] if inner else []
 
@@ -87,7 +72,7 @@ class Inspector:
         self._sha256.update(data)
         if self._waiting is not None:
             self._waiting += data
-            if len(self._waiting) < _HEAD:
+            if len(self._waiting) < HEAD_BYTES:
                 return
             data = self._look_at_head()
         for checker in self._checkers:
@@ -111,84 +96,45 @@ class Inspector:
 
     def _look_at_head(self) -> bytes:
         head, self._waiting = bytes(self._waiting or b""), None
-        if looks_like_html(head) and not self.name.lower().endswith((".html", ".htm")):
-            if "://" in self._url:
-                raise html_error(head, self._url, 200)
+        if not head:
+            return head
+        try:
+            check_head(self.name, head)
+        except FormatError as error:
+            if error.found == "html" and "://" in self._url:
+                raise html_error(head, self._url, 200) from error
+            raise IntegrityError(str(error), file=self.name) from error
+        # What GEO's pages say in the place of a record is text as well.
+        if self.name.endswith(".soft") and not head.startswith(b"^"):
             raise IntegrityError(
-                f"{self.name} is a web page (HTML), not the file that its name says", file=self.name
-            )
-        offset, magic = _magic_of(self.name)
-        if head and head[offset : offset + len(magic)] != magic:
-            raise IntegrityError(
-                f"{self.name} begins with {head[:8]!r}, not with {magic!r} as a file of that name does",
-                file=self.name,
+                f"{self.name} should begin with '^' and begins with {head[:40]!r}", file=self.name
             )
         return head
 
 
-class _Gzip:
-    """Unpacks every member to the end of its checksum and hands the text on."""
+class _Unpacking:
+    """Unpacks within limits and hands the text on."""
 
     def __init__(self, name: str, limits: Limits, inner: Checker | None) -> None:
-        self._name, self._limits, self._inner = name, limits, inner
-        self._member = isal_zlib.decompressobj(31)
-        self._n_packed = self._n_unpacked = self._n_members = 0
+        self._gunzip, self._limits, self._inner = Gunzip(name), limits, inner
 
     def feed(self, data: bytes) -> None:
-        self._n_packed += len(data)
-        while data:
-            if self._member.eof:
-                data = self._next_member(data)
-                if not data:
-                    return
-            try:
-                text = self._member.decompress(data, _PIECE)
-            except _GZIP_ERROR as error:
-                raise IntegrityError(
-                    f"{self._name} is damaged: its gzip data cannot be unpacked beyond byte"
-                    f" {self._n_unpacked:,} of the text ({error})",
-                    file=self._name,
-                    transient=True,
-                    attempts=2,
-                ) from error
-            self._take(text)
-            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+        gunzip, limits = self._gunzip, self._limits
+        for text in gunzip.feed(data):
+            bomb = gunzip.n_unpacked > max(64 * 2**20, limits.max_ratio * gunzip.n_packed)
+            if bomb or gunzip.n_unpacked > limits.max_unpacked_bytes:
+                raise DataError(
+                    f"{gunzip.name} unpacks to more than {gunzip.n_unpacked:,} bytes from {gunzip.n_packed:,};"
+                    f" allowed are {limits.max_ratio:g} to 1 and {limits.max_unpacked_bytes:,} bytes",
+                    file=gunzip.name,
+                )
+            if self._inner:
+                self._inner.feed(text)
 
     def finish(self) -> None:
-        if not self._member.eof:
-            raise IntegrityError(
-                f"{self._name} is cut off: its gzip data ends in the middle, after {self._n_packed:,} bytes",
-                file=self._name,
-                transient=True,
-                attempts=2,
-            )
+        self._gunzip.finish()
         if self._inner:
             self._inner.finish()
-
-    def _next_member(self, data: bytes) -> bytes:
-        # Tapes and some tools pad with zeros; anything else after the end is no gzip.
-        data = data.lstrip(b"\0")
-        if data and not b"\x1f\x8b".startswith(data[:2]):
-            raise IntegrityError(
-                f"{self._name} has bytes after the end of its gzip data that are no gzip: {data[:8]!r}",
-                file=self._name,
-            )
-        if data:
-            self._member = isal_zlib.decompressobj(31)
-        return data
-
-    def _take(self, text: bytes) -> None:
-        self._n_unpacked += len(text)
-        limits = self._limits
-        bomb = self._n_unpacked > max(64 * 2**20, limits.max_ratio * self._n_packed)
-        if bomb or self._n_unpacked > limits.max_unpacked_bytes:
-            raise DataError(
-                f"{self._name} unpacks to more than {self._n_unpacked:,} bytes from {self._n_packed:,};"
-                f" allowed are {limits.max_ratio:g} to 1 and {limits.max_unpacked_bytes:,} bytes",
-                file=self._name,
-            )
-        if self._inner:
-            self._inner.feed(text)
 
 
 class _LastLine:
@@ -208,7 +154,10 @@ class _LastLine:
 
 
 class _SoftEnd:
-    """Family SOFT: every table that begins ends, and the last sample that the series declares is there."""
+    """SOFT: every table that begins ends; in the family of a series the last sample that it declares is there.
+
+    The family of a platform names the samples that its series have on other platforms too.
+    """
 
     _LINE = re.compile(
         rb"\n(?:!(?:platform|sample|series|dataset)_table_(begin|end)|\^sample\s*=\s*(\w+)|!series_sample_id\s*=\s*(\w+))",
@@ -216,15 +165,14 @@ class _SoftEnd:
     )
     _LONGEST = 200
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, *, of_series: bool) -> None:
+        self._name, self._of_series = name, of_series
         self._carry = b"\n"
-        self._open = 0
+        self._open = False
+        self._samples: set[bytes] = set()
         self._last_sample = self._last_declared = b""
-        self._last_byte = b""
 
     def feed(self, data: bytes) -> None:
-        self._last_byte = data[-1:] or self._last_byte
         text = self._carry + (data.replace(b"\r", b"\n") if b"\r" in data else data)
         # A line that may go on in the next piece is looked at when it is whole.
         end = text.rfind(b"\n")
@@ -235,9 +183,9 @@ class _SoftEnd:
 
     def finish(self) -> None:
         self._scan(self._carry + b"\n")
-        if self._open > 0:
+        if self._open:
             raise _cut(self._name, "the end of its last table", self._carry.decode("utf-8", "replace"))
-        if self._last_declared and self._last_sample != self._last_declared:
+        if self._of_series and self._last_declared and self._last_declared not in self._samples:
             raise _cut(
                 self._name,
                 f"the sample {self._last_declared.decode()}, the last that its series declares",
@@ -247,9 +195,10 @@ class _SoftEnd:
     def _scan(self, text: bytes) -> None:
         for found in self._LINE.finditer(text):
             if found[1]:
-                self._open = 1 if found[1].lower() == b"begin" else 0
+                self._open = found[1].lower() == b"begin"
             elif found[2]:
                 self._last_sample = found[2].upper()
+                self._samples.add(self._last_sample)
             else:
                 self._last_declared = found[3].upper()
 
@@ -270,14 +219,14 @@ class _TarEnd:
 
 def _inner_checker(name: str) -> Checker | None:
     plain = re.sub(r"\.gz$", "", name.lower())
-    if plain.endswith("_series_matrix.txt"):
+    if re.search(r"_series_matrix(-\d+)?\.txt$", plain):
         return _LastLine(name, "!series_matrix_table_end")
     if re.fullmatch(r"gds\d+(_full)?\.soft", plain):
         return _LastLine(name, "!dataset_table_end")
     if re.fullmatch(r"gpl\d+\.annot", plain):
         return _LastLine(name, "!platform_table_end")
     if plain.endswith("_family.soft") or re.fullmatch(r"g(pl|se|sm)\d+\.(soft|txt)", plain):
-        return _SoftEnd(name)
+        return _SoftEnd(name, of_series=plain.startswith("gse") and plain.endswith("_family.soft"))
     if plain.endswith((".tgz", ".tar")):
         return _TarEnd(name)
     return None
@@ -285,13 +234,6 @@ def _inner_checker(name: str) -> Checker | None:
 
 def _is_gzip(name: str) -> bool:
     return name.lower().endswith((".gz", ".tgz", ".bgz"))
-
-
-def _magic_of(name: str) -> tuple[int, bytes]:
-    for endings, magic in _MAGIC.items():
-        if name.lower().endswith(endings):
-            return magic
-    return 0, b""
 
 
 def _cut(name: str, missing: str, found: str) -> IntegrityError:

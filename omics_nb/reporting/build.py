@@ -131,9 +131,10 @@ def _warnings(study: Study, result: DEResult, quality: Quality) -> Iterator[str]
         for check in quality.checks:
             if check.verdict == verdict:
                 yield f"Quality, {check.name}: {check.sentence}"
-    n_missing = int(result.table["P.Value"].isna().sum())
+    n_missing = len(result.table) - result.n_tested
     if n_missing:
-        yield f"{n_missing:,} of {len(result.table):,} features have no P.Value{_why_missing(result)}."
+        missing = f"have no {result.columns.p}{_why_missing(result)}"
+        yield f"{n_missing:,} of {len(result.table):,} features {missing}."
     yield from result.notes
     yield from (note for note in study.notes if note not in result.notes)
 
@@ -142,21 +143,22 @@ def _why_missing(result: DEResult) -> str:
     """The reasons that the table gives, with how many features each holds for."""
     if "reason" not in result.table.columns:
         return ""
-    counts = result.table.loc[result.table["P.Value"].isna(), "reason"].value_counts()
+    counts = result.table.loc[result.table[result.columns.p].isna(), "reason"].value_counts()
     return ": " + ", ".join(f"{reason} ({n:,})" for reason, n in counts.items())
 
 
 def _findings(study: Study, result: DEResult, hits: Hits | None) -> Iterator[Statement]:
     place = f"{result.accession}, {result.platform}"
-    n_features = result.n_tested
+    n_features, names = result.n_tested, result.columns
     for adj_p, logfc in ((0.05, 0.0), (0.05, 1.0)):
         up, down = counts_at(result, adj_p, logfc)
+        have = f"have {threshold_text(result, adj_p, logfc)}"
         yield Statement(
-            f"{up + down:,} of {n_features:,} features tested have {threshold_text(adj_p, logfc)}: {up:,} higher "
-            f"and {down:,} lower in {result.contrast.tested} than in {result.contrast.reference}.",
-            f"{place}: adj.P.Val, logFC",
+            f"{up + down:,} of {n_features:,} features tested {have}: {up:,} higher and {down:,} lower in "
+            f"{result.contrast.tested} than in {result.contrast.reference}.",
+            f"{place}: {names.adj_p}, {names.change}",
         )
-    tested = result.top(1).dropna(subset=["P.Value"])
+    tested = result.top(1).dropna(subset=[names.p])
     if len(tested):
         yield _strongest(result, place)
     if hits is not None and study.accession in {hit.accession for hit in hits}:
@@ -172,11 +174,13 @@ def _strongest(result: DEResult, place: str) -> Statement:
     feature = str(row.name)
     symbol = str(row["symbol"]) if "symbol" in result.table.columns and row["symbol"] else ""
     name = f"{symbol} ({feature})" if symbol and symbol != feature else feature
-    side = "higher" if row["logFC"] > 0 else "lower"
+    change, _, p, adj_p = result.columns
+    side = "higher" if row[change] > 0 else "lower"
+    adjusted = f", {adj_p} {row[adj_p]:.2e}" if row[adj_p] == row[adj_p] else ""
     return Statement(
-        f"The smallest P belongs to {name}: {side} in {result.contrast.tested}, logFC {row['logFC']:.2f}, "
-        f"P.Value {row['P.Value']:.2e}, adj.P.Val {row['adj.P.Val']:.2e}.",
-        f"{place}, row {feature}: logFC, P.Value, adj.P.Val",
+        f"The smallest P belongs to {name}: {side} in {result.contrast.tested}, {change} {row[change]:.2f}, "
+        f"{p} {row[p]:.2e}{adjusted}.",
+        f"{place}, row {feature}: {change}, {p}, {adj_p}",
     )
 
 
@@ -189,7 +193,8 @@ def _comparison(result: DEResult) -> Iterator[Statement]:
         f"{factor} = {reference} (reference).",
         field,
     )
-    yield Statement(f"A positive logFC means higher in {tested}.", f"{result.accession}: logFC")
+    change = result.columns.change
+    yield Statement(f"A positive {change} means higher in {tested}.", f"{result.accession}: {change}")
     yield Statement(f"The model is {result.design}.", f"{result.accession}: design")
 
 

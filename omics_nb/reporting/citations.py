@@ -45,6 +45,24 @@ _PUBLICATIONS = (
         "https://doi.org/10.1186/gb-2010-11-3-r25",
     ),
     Citation(
+        "Anders 2010",
+        "Anders S, Huber W. Differential expression analysis for sequence count data. Genome Biology "
+        "2010;11:R106.",
+        "https://doi.org/10.1186/gb-2010-11-10-r106",
+    ),
+    Citation(
+        "Love 2014",
+        "Love MI, Huber W, Anders S. Moderated estimation of fold change and dispersion for RNA-seq data with "
+        "DESeq2. Genome Biology 2014;15:550.",
+        "https://doi.org/10.1186/s13059-014-0550-8",
+    ),
+    Citation(
+        "Bourgon 2010",
+        "Bourgon R, Gentleman R, Huber W. Independent filtering increases detection power for high-throughput "
+        "experiments. Proceedings of the National Academy of Sciences 2010;107(21):9546–9551.",
+        "https://doi.org/10.1073/pnas.0914005107",
+    ),
+    Citation(
         "Phipson 2016",
         "Phipson B, Lee S, Majewski IJ, Alexander WS, Smyth GK. Robust hyperparameter estimation protects "
         "against hypervariable genes and improves power to detect differential expression. Annals of Applied "

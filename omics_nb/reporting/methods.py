@@ -38,6 +38,13 @@ def _values(result: DEResult) -> Iterator[Statement]:
     yield Statement(result.scale_decision, f"{result.accession}, {result.platform}: quantiles of the values")
     if result.method in {"voom", "limma-trend"}:
         yield from _counts(result)
+    if result.method == "deseq2":
+        yield Statement(
+            "Samples were made comparable by size factors: the median ratio of a sample's counts to the "
+            "geometric mean of each feature.",
+            f"{result.accession}: method",
+            ("Anders 2010",),
+        )
     if "log2" in result.options:
         taken = "taken" if result.options["log2"] else "not taken"
         yield _option(result, "log2", f"Logarithms were {taken} because the analysis was asked so.")
@@ -76,6 +83,9 @@ def _fit_options(result: DEResult) -> Iterator[Statement]:
             "for all features (the method of limma's duplicateCorrelation)."
         )
         yield _option(result, "block", said, "Smyth 2005")
+    if "size_factors" in result.options:
+        said = "Geometric means were of the positive counts, so that features with a zero were used as well."
+        yield _option(result, "size_factors", said)
 
 
 def _prior_options(result: DEResult) -> Iterator[Statement]:
@@ -95,22 +105,39 @@ def _option(result: DEResult, name: str, said: str, *cites: str) -> Statement:
 
 def _test(result: DEResult) -> Statement:
     factor, tested, reference = result.contrast
-    n_tested = int(result.table["P.Value"].notna().sum())
+    evidence = f"{result.accession}: design, contrast, method, {result.columns.p}"
+    if result.method == "deseq2":
+        return Statement(
+            f"A negative binomial model with the design {result.design} was fitted to each of {result.n_tested:,} "
+            "features, with a dispersion that is drawn towards the trend of all features over the mean count, and "
+            f"{tested} was compared with {reference} (factor {factor}) by the Wald test of DESeq2. Fold changes "
+            "are not shrunken. Counts with an extreme Cook's distance cost a feature its P-value, or, among seven or "
+            "more replicates, were replaced by the trimmed mean of all samples.",
+            evidence,
+            ("Love 2014",),
+        )
     return Statement(
-        f"A linear model with the design {result.design} was fitted to each of {n_tested:,} features, and "
+        f"A linear model with the design {result.design} was fitted to each of {result.n_tested:,} features, and "
         f"{tested} was compared with {reference} (factor {factor}) by the moderated t-statistic of limma, in "
         "which empirical Bayes shares what is known of the variance between features.",
-        f"{result.accession}: design, contrast, method, P.Value",
+        evidence,
         ("Smyth 2004", "Ritchie 2015"),
     )
 
 
 def _adjustment(result: DEResult) -> Statement:
+    adj_p = result.columns.adj_p
+    filtered = (
+        " Features with a mean count below a threshold, chosen so that the most are found, were left out of the "
+        "adjustment (independent filtering)."
+        if result.method == "deseq2"
+        else ""
+    )
     return Statement(
         "P-values were adjusted for the number of features by the procedure of Benjamini and Hochberg: of "
-        "the features with adj.P.Val ≤ 0.05, at most 5 % are expected to be false.",
-        f"{result.accession}: adj.P.Val",
-        ("Benjamini 1995",),
+        f"the features with {adj_p} ≤ 0.05, at most 5 % are expected to be false.{filtered}",
+        f"{result.accession}: {adj_p}",
+        ("Benjamini 1995", "Bourgon 2010") if filtered else ("Benjamini 1995",),
     )
 
 

@@ -6,13 +6,16 @@ an entry point in the group ``omics_nb.sources`` whose object takes ``(argument:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, cast
+from pathlib import Path
+from typing import Protocol, cast, runtime_checkable
 
 from .. import settings as _settings
 from ..errors import UnknownSourceError
+from ..geo.around import Family, Files, Publications, RawData
+from ..geo.files import LocalFile
 from ..records import Hits, Query, Study
 from ..settings import Settings
 
@@ -38,10 +41,36 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class ListsFiles(Protocol):
+    """A source that can say which files it has of a record before it reads or downloads any."""
+
+    def files(self, accession: str) -> Files: ...
+
+
+@runtime_checkable
+class OpensFiles(ListsFiles, Protocol):
+    """A source that gives the supplementary files that it lists, those inside archives too."""
+
+    def open_files(self, listed: Files, names: Sequence[str], folder: Path) -> list[LocalFile]:
+        """These files, verified, in this order; ``folder`` takes those that have no place of their own."""
+        ...
+
+
+@runtime_checkable
+class KnowsLinks(Protocol):
+    """A source that can ask beyond a study's own files: PubMed, SRA, the series above and below."""
+
+    def publications(self, accession: str) -> Publications: ...
+    def raw_data(self, accession: str) -> RawData: ...
+    def family(self, accession: str) -> Family: ...
+
+
 _BUILT_IN = {
     "demo": "omics_nb.sources.demo:open_demo",
     "mirror": "omics_nb.sources.mirror:open_mirror",
     "ncbi": "omics_nb.sources.ncbi:open_ncbi",
+    "index": "omics_nb.sources.index:open_indexed",
 }
 
 

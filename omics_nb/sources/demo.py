@@ -14,4 +14,4 @@ def open_demo(argument: str | None, settings: Settings) -> Mirror:
     """The archive below ``settings.cache``. SettingsError if it cannot be written, or for an argument."""
     if argument:
         raise SettingsError(f"the source 'demo' takes no argument, and got {argument!r}; say 'demo'")
-    return Mirror(ensure_archive(settings.cache), spec="demo", synthetic=True, cache=settings.cache)
+    return Mirror(ensure_archive(settings.cache), spec="demo", synthetic=True, settings=settings)

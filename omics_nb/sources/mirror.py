@@ -7,13 +7,18 @@ The tree: https://ftp.ncbi.nlm.nih.gov/geo/README.txt, for instance
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from hashlib import sha256
 from pathlib import Path
 
 from ..errors import DataError, NotFoundError, SettingsError, SourceError
-from ..geo import files, layout
-from ..geo.study import read_study
+from ..geo import cells, files, layout
+from ..geo.around import ROLES, Files, ListedFile
+from ..geo.digests import Digests
+from ..geo.files import LocalFile
+from ..geo.parsed import read_kept
 from ..index import search_headers
 from ..records import Hits, Query, Study
 from ..settings import Settings
@@ -41,16 +46,16 @@ def open_mirror(argument: str | None, settings: Settings) -> Mirror:
         raise SettingsError(f"the folder {argument!r} holds no studies; {_LAYOUT}", folder=str(folder))
     # The whole path, so that a hit, a run or a report finds its source again from any working directory.
     folder = folder.resolve()
-    return Mirror(folder, spec=f"mirror:{folder}", synthetic=False, cache=settings.cache)
+    return Mirror(folder, spec=f"mirror:{folder}", synthetic=False, settings=settings)
 
 
 class Mirror:
     """Studies of one folder. Implements ``Source``."""
 
-    def __init__(self, folder: Path, *, spec: str, synthetic: bool, cache: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, spec: str, synthetic: bool, settings: Settings) -> None:
+        self._folder, self._settings = folder, settings
         self._spec, self._synthetic = spec, synthetic
-        self._shelf = shelf_of(folder, cache)
+        self._shelf = shelf_of(folder, settings.cache)
 
     @property
     def spec(self) -> str:
@@ -82,14 +87,52 @@ class Mirror:
         paths = layout.find_series_files(self._folder, accession)
         if not paths:
             raise self._unknown(accession)
-        header = self._shelf.header(accession)
-        for platform in header.platforms if header else ():
-            paths += layout.find_platform_files(self._folder, platform) if platform.startswith("GPL") else []
         try:
-            local = [files.local_file(path) for path in paths]
-            return read_study(accession, local, source=self.spec, synthetic=self.synthetic)
+            return read_kept(
+                accession,
+                self._local_files(accession, paths),
+                source=self.spec,
+                synthetic=self.synthetic,
+                settings=self._settings,
+            )
         except OSError as error:
             raise SourceError(f"a file of {accession} in {self.spec} cannot be read: {error}") from error
+
+    def files(self, accession: str) -> Files:
+        """Every file of a record in the folder, with its size, and what its archives hold.
+
+        NotFoundError as ``fetch`` if there is none; FormatError or IntegrityError for a damaged archive.
+        """
+        accession = layout.parse_accession(accession)
+        paths = layout.find_files(self._folder, accession)
+        if not paths:
+            is_study = accession.startswith(("GSE", "GDS"))
+            raise self._unknown(accession) if is_study else self._no_study(accession)
+        listed = [
+            ListedFile(path.name, ROLES.get(path.parent.name, "other"), str(path), path.stat().st_size)
+            for path in paths
+        ]
+        archives = [path for path in paths if cells.is_archive(path.name)]
+        members = tuple(member for path in archives for member in cells.list_members(path))
+        return Files(accession, tuple(listed), self.spec, members, synthetic=self.synthetic)
+
+    def open_files(self, listed: Files, names: Sequence[str], folder: Path) -> list[LocalFile]:
+        """These of the files, those in archives unpacked into ``folder``."""
+        return cells.local_files(listed, names, folder)
+
+    def _local_files(self, accession: str, paths: Sequence[Path]) -> list[LocalFile]:
+        """The files of a study and of its platforms; what was found out about them the last time is believed."""
+        name = sha256(f"{self._folder}\n{accession}".encode()).hexdigest()[:32]
+        known = Digests(self._settings.cache / "digests" / f"{name}.json")
+        found = [known.local_file(path) for path in paths]
+        for platform in known.platforms(found, lambda: self._platforms(accession)):
+            found += map(known.local_file, layout.find_platform_files(self._folder, platform))
+        known.save()
+        return found
+
+    def _platforms(self, accession: str) -> list[str] | None:
+        header = self._shelf.header(accession)
+        return [name for name in header.platforms if name.startswith("GPL")] if header else None
 
     def _unknown(self, accession: str) -> NotFoundError:
         have = layout.list_accessions(self._folder)

@@ -9,16 +9,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from pathlib import Path
+from urllib.parse import quote
 
 from ..errors import DataError, NotFoundError, OfflineError, QuestionError, SettingsError, SourceError
 from ..geo import links, remote
+from ..geo.around import Family, Files, ListedFile, Member, Publications, RawData, family_of
+from ..geo.digests import Digests
 from ..geo.entrez import Entrez, Found, Json
 from ..geo.files import LocalFile
 from ..geo.http import Http, Progress
-from ..geo.layout import parse_accession
+from ..geo.layout import parse_accession, suppl_folder
+from ..geo.parsed import read_kept
 from ..geo.remote import RemoteFile
 from ..geo.series_matrix import read_series_header
-from ..geo.study import read_header, read_study
+from ..geo.study import read_header
 from ..index import search_headers
 from ..records import Hit, Hits, Query, Study, StudyHeader
 from ..settings import Settings
@@ -91,38 +96,59 @@ class NcbiSource:
             notes: list[str] = []
             offered = self._offered(http, accession, notes)
             files = self._main_files(http, accession, offered, notes)
-            study = read_study(accession, files, source=self.spec)
+            study = read_kept(accession, files, source=self.spec, settings=self.settings)
             if not study.matrices and accession.startswith("GSE"):
                 study = self._with_counts(http, study, files, offered, notes)
         return replace(study, notes=(*study.notes, *notes))
 
-    def files(self, accession: str) -> tuple[RemoteFile, ...]:
-        """Every file that GEO has of a record, with sizes, before anything is downloaded."""
+    def files(self, accession: str) -> Files:
+        """Every file that GEO has of a record, with sizes, and what its archives hold; nothing is downloaded."""
+        accession = parse_accession(accession)
         with self.connect(self.settings, self.progress) as http:
-            return remote.list_files(http, parse_accession(accession))
+            found = remote.list_files(http, accession)
+            packed = any(file.name.endswith(".tar") for file in found)
+            members = remote.list_archive(http, accession) if packed else ()
+        listed = [ListedFile(file.name, file.role, file.url, file.about_bytes, exact=False) for file in found]
+        return Files(accession, tuple(listed), self.spec, members)
 
-    def publications(self, accession: str) -> tuple[links.Publication, ...]:
+    def open_files(self, listed: Files, names: Sequence[str], folder: Path) -> list[LocalFile]:
+        """These of the files, downloaded; what lies in an archive comes from its sample's own folder."""
+        del folder  # the cache is their place
+        plain = {file.name: RemoteFile(file.name, file.location, file.role) for file in listed}
+        members = {member.name: member for member in listed.members}
+        with self.connect(self.settings, self.progress) as http:
+            return [remote.get_file(http, plain.get(name) or self._member(members[name])) for name in names]
+
+    def publications(self, accession: str) -> Publications:
         """The papers of a series: title, authors, journal, DOI. None is an answer."""
         with self.connect(self.settings, self.progress) as http:
             entrez = Entrez(http)
             return links.publications(entrez, links.series_summary(entrez, accession))
 
-    def raw_data(self, accession: str, *, experiments: Sequence[str] = ()) -> links.RawData:
+    def raw_data(self, accession: str, *, experiments: Sequence[str] = ()) -> RawData:
         """The SRA runs of a series with sizes and layout; no raw data is an answer."""
         with self.connect(self.settings, self.progress) as http:
             entrez = Entrez(http)
             return links.raw_data(entrez, links.series_summary(entrez, accession), experiments=experiments)
 
-    def family(self, accession: str) -> links.Family:
+    def family(self, accession: str) -> Family:
         """The SuperSeries above and the SubSeries below a series, from its own lines."""
         accession = parse_accession(accession, "GSE")
         with self.connect(self.settings, self.progress) as http:
-            return links.family_of(remote.series_lines(http, accession).get("relation", ()), accession)
+            relations = remote.series_lines(http, accession).get("relation", ())
+        return family_of(relations, accession, source=self.spec)
 
-    def archive(self, accession: str) -> tuple[remote.Member, ...]:
-        """What the ``_RAW.tar`` of a series holds, with sizes, without downloading it; none is an answer."""
-        with self.connect(self.settings, self.progress) as http:
-            return remote.list_archive(http, parse_accession(accession, "GSE"))
+    def _member(self, member: Member) -> RemoteFile:
+        """A file of a sample, which GEO keeps both in the archive of the series and by itself."""
+        sample = re.match(r"GSM\d+", member.name)
+        if not sample:
+            raise NotFoundError(
+                f"{member.name} is named by no sample, so GEO keeps it in {member.archive} alone; download that into "
+                "a mirror",
+                file=member.name,
+            )
+        url = f"{self.settings.geo_url}{suppl_folder(sample[0])}/{quote(member.name)}"
+        return RemoteFile(member.name, url, "supplement", range(member.n_bytes, member.n_bytes + 1))
 
     def _offered(self, http: Http, accession: str, notes: list[str]) -> Sequence[RemoteFile]:
         """The files that GEO has, or without network those in the cache, which the notes then say."""
@@ -150,14 +176,12 @@ class NcbiSource:
                 f"{accession} has no matrix, SOFT or table in GEO's files; have {have}", accession=accession
             )
         files = [remote.get_file(http, file, max_bytes=MAX_MATRIX_BYTES) for file in chosen]
+        known = Digests(self.settings.cache / "digests" / f"{accession}.json")
+        platforms = known.platforms(files, lambda: _platforms_with_values(accession, files, chosen[0].role))
+        known.save()
         if chosen[0].role == "matrix":
-            headers = [read_series_header(file.path) for file in files]
-            platforms = [header.platform for header in headers if header.has_values]
             return files + self._annotations(http, platforms, notes)
-        header = read_header(accession, files) if chosen[0].role == "soft" else None
-        return files + self._better_annotations(
-            http, header.platforms if header and header.has_values else (), notes
-        )
+        return files + self._better_annotations(http, platforms, notes)
 
     def _annotations(self, http: Http, platforms: Sequence[str], notes: list[str]) -> list[LocalFile]:
         found = []
@@ -233,7 +257,7 @@ class NcbiSource:
         """The study read with more files; the study as it was, with a note, if they cannot be had or read."""
         try:
             got = [remote.get_file(http, file, max_bytes=MAX_SUPPLEMENT_BYTES) for file in more]
-            return read_study(study.accession, [*files, *got], source=self.spec)
+            return read_kept(study.accession, [*files, *got], source=self.spec, settings=self.settings)
         except (SourceError, DataError) as error:
             notes.append(f"{', '.join(file.name for file in more)} could not be used: {error}")
             return study
@@ -312,6 +336,15 @@ def _conditions_dropped(term: str, dropped: Sequence[str]) -> list[str]:
 def _bare(phrase: str) -> str:
     """A phrase without its field and quotes: NCBI's reports spell both in ways of their own."""
     return re.sub(r'\[[^\]]*\]|"', "", phrase).strip().casefold()
+
+
+def _platforms_with_values(accession: str, files: Sequence[LocalFile], role: str) -> Sequence[str]:
+    """The platforms that these files hold values of, whose annotation is wanted."""
+    if role == "matrix":
+        headers = [read_series_header(file.path) for file in files]
+        return [header.platform for header in headers if header.has_values]
+    header = read_header(accession, files) if role == "soft" else None
+    return header.platforms if header and header.has_values else ()
 
 
 def _platforms(names: Sequence[str]) -> list[str]:

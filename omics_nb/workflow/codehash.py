@@ -17,53 +17,44 @@ import importlib.util
 import operator
 import re
 import sys
-import sysconfig
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from pathlib import PosixPath, PurePosixPath, WindowsPath
 from typing import Any, NamedTuple
 
 _FORMAT = f"1 python {sys.version_info.major}.{sys.version_info.minor}"
-_CONSTANTS = (
-    re.Pattern,
-    date,
-    datetime,
-    time,
-    timedelta,
-    Decimal,
-    range,
-    PosixPath,
-    PurePosixPath,
-    WindowsPath,
-)
 _DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+):([A-Za-z_]\w*)")
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented))
+#: Types of the standard library whose values cannot change in place.
+_CONSTANTS = frozenset(
+    "re.Pattern datetime.date datetime.datetime datetime.time datetime.timedelta decimal.Decimal builtins.range "
+    "pathlib.PosixPath pathlib.PurePosixPath pathlib.WindowsPath".split()
+)
 #: Class members that Python or a class decorator writes and that say nothing new.
 _WRITTEN = frozenset(
     "__module__ __doc__ __annotations__ __dict__ __weakref__ __qualname__ __firstlineno__ __slots__ "
-    "__static_attributes__ "
-    "__match_args__ __dataclass_fields__ __dataclass_params__ __abstractmethods__ _abc_impl __annotate__ "
-    "__annotate_func__ __annotations_cache__ __parameters__ __orig_bases__ __class_getitem__ __hash__ __replace__ "
+    "__static_attributes__ __match_args__ __dataclass_fields__ __abstractmethods__ _abc_impl __annotate__ "
+    "__annotate_func__ __annotations_cache__ __parameters__ __orig_bases__ __class_getitem__ __replace__ "
     "_member_names_ _member_map_ _value2member_map_ _unhashable_values_ _hashable_values_ _new_member_ "
-    "_use_args_ _member_type_ __new_member__ _value_repr_ __getnewargs__ _field_defaults _fields".split()
+    "_use_args_ _member_type_ __new_member__ _value_repr_ __getnewargs__".split()
+)
+_GENERATED = frozenset(
+    "__init__ __repr__ __eq__ __lt__ __le__ __gt__ __ge__ __hash__ __setattr__ __delattr__ __getstate__ __setstate__ "
+    "__new__ _make _replace _asdict".split()
 )
 
 
 class Fingerprint(NamedTuple):
     """The hash of a function, the parts it is made of (name → short hash or value) and what could not be hashed.
 
-    ``names`` and ``others`` are where objects were met, so that :func:`is_fresh` can tell cheaply whether any changed.
+    The rest is where objects were met, so that :func:`is_fresh` can tell cheaply whether any changed.
     """
 
     digest: bytes
     parts: dict[str, str]
     warnings: tuple[str, ...]
-    names: tuple[tuple[Mapping[str, Any], str, Any], ...]
-    others: tuple[Callable[[], bool], ...]
+    names: list[tuple[Mapping[str, Any], str, Any]]
+    functions: list[tuple[types.FunctionType, types.CodeType, Any, Any]]
+    others: list[Callable[[], bool]]
 
 
 def fingerprint(function: Any, *more: Any) -> Fingerprint:
@@ -75,13 +66,8 @@ def fingerprint(function: Any, *more: Any) -> Fingerprint:
         digest.update(f"\0{root}".encode())
     for name, part in sorted(walk.parts.items()):
         digest.update(f"\0{name}={part}".encode())
-    return Fingerprint(
-        digest.digest(),
-        walk.parts,
-        tuple(dict.fromkeys(walk.warnings)),
-        tuple(walk.names),
-        tuple(walk.bindings),
-    )
+    warnings = tuple(dict.fromkeys(walk.warnings))
+    return Fingerprint(digest.digest(), walk.parts, warnings, walk.names, walk.functions, walk.others)
 
 
 def is_fresh(known: Fingerprint) -> bool:
@@ -89,7 +75,14 @@ def is_fresh(known: Fingerprint) -> bool:
     for names, name, value in known.names:
         if names.get(name) is not value:
             return False
-    return all(unchanged() for unchanged in known.others)
+    for function, code, defaults, kwdefaults in known.functions:
+        if not (
+            function.__code__ is code
+            and function.__defaults__ is defaults
+            and function.__kwdefaults__ is kwdefaults
+        ):
+            return False
+    return all(unchanged() for unchanged in known.others) if known.others else True
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -100,37 +93,32 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
         if before == after:
             continue
         kind, _, what = name.partition(" ")
-        plain = f"{kind} `{what}`"
-        if before is None:
-            told.append(f"{plain} is new")
-        elif after is None:
-            told.append(f"{plain} is no longer used")
-        elif kind in ("value", "package", "default"):
-            told.append(f"{plain} changed from {before} to {after}")
-        else:
-            told.append(f"{plain} changed")
+        end = "is new" if before is None else "is no longer used" if after is None else "changed"
+        if end == "changed" and kind in ("value", "package", "default"):
+            end += f" from {before} to {after}"
+        told.append(f"{kind} `{what}` {end}")
     return told
 
 
 class _Walk:
     """One walk over what a function reaches: each object once, in an order that the code decides."""
 
-    _watches = True
-
-    def __init__(self) -> None:
+    def __init__(self, code: list[Any] | None = None) -> None:
         self.parts: dict[str, str] = {}
         self.warnings: list[str] = []
         self.names: list[tuple[Mapping[str, Any], str, Any]] = []
-        self.bindings: list[Callable[[], bool]] = []
+        self.functions: list[tuple[types.FunctionType, types.CodeType, Any, Any]] = []
+        self.others: list[Callable[[], bool]] = []
+        #: Where only data is looked at: code that was met, as an object among others.
+        self._code = code
         self._labels: dict[int, str] = {}
         self._alive: list[Any] = []
         self._depth = 0
 
     def visit(self, value: Any, name: str) -> str:
         """A label that stands for ``value`` in the hash of what refers to it; its own parts are added once."""
-        if isinstance(value, str):
-            dotted = _DOTTED.fullmatch(value)
-            return _atom(value) if dotted is None else self._named(value, dotted[1], dotted[2])
+        if isinstance(value, str) and self._code is None and (dotted := _DOTTED.fullmatch(value)):
+            return self._named(value, dotted[1], dotted[2])
         if isinstance(value, _ATOMS):
             return _atom(value)
         known = self._labels.get(id(value))
@@ -139,6 +127,9 @@ class _Walk:
         handler = self._code_handler(value)
         if handler is None:
             return self._data(value, name)
+        if self._code is not None:
+            self._code.append(value)
+            return "code"
         # Data that code refers to is watched by itself, wherever the code was met.
         depth, self._depth = self._depth, 0
         label = handler(value, name)
@@ -150,11 +141,13 @@ class _Walk:
         self._labels[id(value)] = f"within {name}"
         self._alive.append(value)
         self._depth += 1
-        text = self._container(value, name) if _is_container(value) else self._object(value, name)
+        plain = type(value) in (list, tuple, set, frozenset, dict)
+        text = self._container(value, name) if plain else self._object(value, name)
         self._depth -= 1
         self._labels[id(value)] = text
-        if self._watches and not self._depth and not _is_constant(value):
-            self.bindings.append(functools.partial(_is_as, value, name, *_look(value, name)))
+        if self._code is None and not self._depth and not _is_constant(value):
+            seen = _look(value, name)
+            self.others.append(lambda: _are(_look(value, name), seen))
         return text
 
     def _named(self, text: str, module: str, member: str) -> str:
@@ -221,13 +214,7 @@ class _Walk:
     def _function(self, function: types.FunctionType, name: str) -> str:
         label = self._label(function, "function", function.__qualname__.replace("<locals>.", ""))
         code, defaults, kwdefaults = function.__code__, function.__defaults__, function.__kwdefaults__
-        self.bindings.append(
-            lambda: (
-                function.__code__ is code
-                and function.__defaults__ is defaults
-                and function.__kwdefaults__ is kwdefaults
-            )
-        )
+        self.functions.append((function, code, defaults, kwdefaults))
         read = _read_code(code)
         lines = [read.digest]
         own = label.partition(" ")[2]
@@ -256,7 +243,7 @@ class _Walk:
         if isinstance(registry, types.MappingProxyType):  # functools.singledispatch
             lines += [f"for {kind}:{self.visit(item, name)}" for kind, item in registry.items()]
             cases = tuple(registry.values())
-            self.bindings.append(lambda: _are(registry.values(), cases))
+            self.others.append(lambda: _are(registry.values(), cases))
         self.parts[label] = _digest(lines)
         return label
 
@@ -273,7 +260,7 @@ class _Walk:
             content = cell.cell_contents
         except ValueError:
             return "empty"
-        self.bindings.append(lambda: _content(cell) is content)
+        self.others.append(lambda: _content(cell) is content)
         if isinstance(content, types.ModuleType) and all(len(chain) > 1 for chain in chains):
             return ",".join(self._attribute(content, chain, 1, content.__name__) for chain in chains)
         return self._value(content, "value", name)
@@ -327,41 +314,32 @@ class _Walk:
         label = self._label(kind, "class", kind.__qualname__.replace("<locals>.", ""))
         members = dict(vars(kind))
         kept = tuple(members.values())
-        self.bindings.append(lambda: _are(vars(kind).values(), kept))
-        lines = [
-            f"base {self.visit(base, base.__qualname__)}" for base in kind.__bases__ if base is not object
-        ]
-        if type(kind) is not type:
-            lines.append(f"metaclass {self.visit(type(kind), type(kind).__qualname__)}")
-        lines += [f"annotation {key}:{_annotation(kind)}" for key, kind in _annotations(kind).items()]
-        has_fields = is_dataclass(kind) or hasattr(kind, "_field_defaults")
-        if is_dataclass(kind):
-            lines += self._fields(kind)
+        self.others.append(lambda: _are(vars(kind).values(), kept))
+        above = [*kind.__bases__, *([] if type(kind) is type else [type(kind)])]
+        lines = [f"of {self.visit(base, base.__qualname__)}" for base in above if base is not object]
+        for key, value in members.get("__annotations__", {}).items():
+            told = value if isinstance(value, str) else getattr(value, "__qualname__", repr(value))
+            lines.append(f"annotation {key}:{told}")
         if issubclass(kind, enum.Enum):
             lines += [f"{member.name}:{self.visit(member.value, member.name)}" for member in kind]
             members = {key: value for key, value in members.items() if not isinstance(value, kind)}
-        if hasattr(kind, "_field_defaults"):
-            lines.append(f"fields {self.visit((kind._fields, kind._field_defaults), name)}")
         if hasattr(kind, "__pydantic_fields__"):
             lines += [f"{key}:{item!r}" for key, item in kind.__pydantic_fields__.items()]
+        for item in members.get("__dataclass_fields__", {}).values():
+            given = [
+                part
+                for part in (item.default, item.default_factory)
+                if type(part).__name__ != "_MISSING_TYPE"
+            ]
+            made = [self.visit(part, item.name) for part in given]
+            lines.append(f"field {item.name}:{item.init}{item.repr}{item.compare}{item.kw_only}:{made}")
+        has_fields = "__dataclass_fields__" in members or "_field_defaults" in members
         for key, member in members.items():
-            if key in _WRITTEN or key.startswith("__pydantic"):
-                continue
-            if not (has_fields and _is_generated(key, member)):
+            known = key in _WRITTEN or key.startswith("__pydantic")
+            if not known and not (has_fields and key in _GENERATED and _is_generated(member)):
                 lines.append(f"{key}:{self._member(member, f'{name}.{key}')}")
         self.parts[label] = _digest(lines)
         return label
-
-    def _fields(self, kind: Any) -> list[str]:
-        lines = [repr(getattr(kind, "__dataclass_params__", None))]
-        for item in dataclass_fields(kind):
-            options = (item.init, item.repr, item.compare, item.kw_only)
-            default = (
-                self.visit(item.default, item.name) if item.default is not _missing_default() else "none"
-            )
-            made = self.visit(item.default_factory, item.name) if callable(item.default_factory) else "none"
-            lines.append(f"field {item.name}:{options}:{default}:{made}")
-        return lines
 
     def _member(self, member: Any, name: str) -> str:
         if isinstance(member, (staticmethod, classmethod)):
@@ -388,18 +366,11 @@ class _Walk:
         return text if len(text) <= 80 else f"{kind} {_digest([text])}"
 
     def _object(self, value: Any, name: str) -> str:
-        if isinstance(value, functools.partial):
-            return f"partial({self.visit(value.func, name)}, {self.visit((value.args, value.keywords), f'{name}()')})"
-        if isinstance(value, types.MethodType):
-            return f"method {self.visit(value.__func__, name)} of {self.visit(value.__self__, name)}"
         inner = getattr(value, "__wrapped__", None)
         if callable(inner):  # functools.lru_cache and decorators written in C
             return f"{type(value).__qualname__} of {self.visit(inner, name)}"
-        if isinstance(value, enum.Enum):
-            return f"{self.visit(type(value), name)}.{value.name}"
-        own_function = getattr(value, "function", None)
-        if type(value).__module__ == "omics_nb.workflow.graph" and own_function is not None:
-            return self.visit(own_function, name)
+        if type(value).__module__ == "omics_nb.workflow.graph" and hasattr(value, "function"):
+            return self.visit(value.function, name)
         return self._state(value, name)
 
     def _state(self, value: Any, name: str) -> str:
@@ -421,66 +392,35 @@ class _Walk:
         return f"{kind.__qualname__} {_digest([self.visit(item, f'{name} of') for item in inner if item is not None])}"
 
 
-class _Look(_Walk):
-    """A walk over data alone: code within is an object among others, which other bindings look after."""
-
-    _watches = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.code: list[Any] = []
-
-    def visit(self, value: Any, name: str) -> str:
-        if isinstance(value, _ATOMS):
-            return _atom(value)
-        if id(value) not in self._labels and self._code_handler(value) is not None:
-            self.code.append(value)
-            return "code"
-        if id(value) in self._labels:
-            return self._labels[id(value)]
-        return self._data(value, name)
+def _look(value: Any, name: str) -> list[Any]:
+    """Data as it is: its text, and the very functions and classes in it."""
+    code: list[Any] = []
+    return [sys.intern(_Walk(code).visit(value, name)), *code]
 
 
-def _are(values: Collection[Any], kept: tuple[Any, ...]) -> bool:
+def _are(values: Collection[Any], kept: Collection[Any]) -> bool:
     """Whether these are the very objects. Their ids would not tell: an id is used again once its object is gone."""
     return len(values) == len(kept) and all(map(operator.is_, values, kept))
-
-
-def _look(value: Any, name: str) -> tuple[str, tuple[Any, ...]]:
-    """Data as it is: its text, and the very functions and classes in it."""
-    look = _Look()
-    return look.visit(value, name), tuple(look.code)
-
-
-def _is_as(value: Any, name: str, text: str, code: tuple[Any, ...]) -> bool:
-    now, code_now = _look(value, name)
-    return now == text and _are(code_now, code)
-
-
-def _is_container(value: Any) -> bool:
-    return type(value) in (list, tuple, set, frozenset, dict)
 
 
 def _is_constant(value: Any) -> bool:
     """Whether data can never change in place, so that its identity tells all."""
     kind = type(value)
-    if (
-        isinstance(value, (*_ATOMS, types.FunctionType, type, types.ModuleType, enum.Enum))
-        or kind in _CONSTANTS
-    ):
+    if isinstance(value, (*_ATOMS, types.FunctionType, type, types.ModuleType, enum.Enum)):
         return True
     if kind in (tuple, frozenset) or hasattr(kind, "_field_defaults"):
         return all(map(_is_constant, value))
     parameters = getattr(kind, "__dataclass_params__", None)
     if parameters is not None and parameters.frozen:
-        return all(_is_constant(getattr(value, item.name, None)) for item in dataclass_fields(kind))
-    return False
+        return all(_is_constant(getattr(value, name, None)) for name in kind.__dataclass_fields__)
+    return f"{kind.__module__}.{kind.__qualname__}" in _CONSTANTS
 
 
-def _missing_default() -> object:
-    from dataclasses import MISSING
-
-    return MISSING
+def _is_generated(member: Any) -> bool:
+    """Whether a member was written by dataclass or namedtuple, whose fields say the same."""
+    function = getattr(member, "__wrapped__", getattr(member, "__func__", member))
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_filename.startswith("<string>")
 
 
 def _name_of(value: Any) -> str:
@@ -505,27 +445,6 @@ def _digest(lines: Iterable[str]) -> str:
     return hashlib.blake2b("\0".join(lines).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _annotations(kind: type) -> dict[str, Any]:
-    return dict(vars(kind).get("__annotations__", {}))
-
-
-def _annotation(value: Any) -> str:
-    return value if isinstance(value, str) else getattr(value, "__qualname__", repr(value))
-
-
-_GENERATED = frozenset(
-    "__init__ __repr__ __eq__ __lt__ __le__ __gt__ __ge__ __setattr__ __delattr__ __getstate__ __setstate__ "
-    "__new__ _make _replace _asdict".split()
-)
-
-
-def _is_generated(key: str, member: Any) -> bool:
-    """Whether a member was written by dataclass or namedtuple, whose fields say the same."""
-    function = getattr(member, "__wrapped__", getattr(member, "__func__", member))
-    code = getattr(function, "__code__", None)
-    return key in _GENERATED and code is not None and code.co_filename.startswith("<string>")
-
-
 # --- packages ---------------------------------------------------------------------------------------------------------
 
 _STDLIB = sys.stdlib_module_names | {"builtins"}
@@ -534,6 +453,8 @@ _STDLIB = sys.stdlib_module_names | {"builtins"}
 @functools.cache
 def package_of(module: str) -> str:
     """The package that a module counts as by version: an installed one or "python"; "" for one's own code."""
+    import sysconfig
+
     top = module.partition(".")[0]
     if top in ("__main__", "__mp_main__"):
         return ""

@@ -92,93 +92,75 @@ def _resolved(function: Callable[..., Any]) -> dict[str, Any]:
 
 def fits(given: Any, wanted: Any) -> bool:
     """Whether a value of the type ``given`` may be one of ``wanted``; True where types do not tell."""
+    given, have = _split(given)
+    wanted, need = _split(wanted)
+    if have is not None and need is not None and not need <= have:
+        return False
     if given is wanted or given is Any or wanted in (Any, object):
         return True
-    if get_origin(given) is Annotated or get_origin(wanted) is Annotated:
-        return _fits_columns(given, wanted) and fits(_bare(given), _bare(wanted))
     if get_origin(given) in _UNIONS:
         return any(fits(arm, wanted) for arm in get_args(given))
     if get_origin(wanted) in _UNIONS:
         return any(fits(given, arm) for arm in get_args(wanted))
-    given_class, wanted_class = get_origin(given) or given, get_origin(wanted) or wanted
-    if not isinstance(given_class, type) or not isinstance(wanted_class, type):
+    one, other = get_origin(given) or given, get_origin(wanted) or wanted
+    if not isinstance(one, type) or not isinstance(other, type) or getattr(other, "_is_protocol", False):
         return True
-    if isinstance(wanted_class, type) and getattr(wanted_class, "_is_protocol", False):
+    if one is int and other in (float, complex):
         return True
-    if given_class is int and wanted_class in (float, complex):
-        return True
-    if not issubclass(given_class, wanted_class):
-        return False
     inner = (get_args(given), get_args(wanted))
-    if given_class in (list, set, frozenset, dict) and len(inner[0]) == len(inner[1]):
-        return all(fits(one, other) for one, other in zip(*inner, strict=True))
-    return True
+    if one in (list, set, frozenset, dict) and len(inner[0]) == len(inner[1]):
+        return issubclass(one, other) and all(map(fits, *inner))
+    return issubclass(one, other)
+
+
+def _split(kind: Any) -> tuple[Any, set[str] | None]:
+    """A type without its annotations, and the columns that they name."""
+    if get_origin(kind) is not Annotated:
+        return kind, None
+    bare, *marks = get_args(kind)
+    columns = [set(mark.names) for mark in marks if isinstance(mark, Columns)]
+    return bare, set().union(*columns) if columns else None
 
 
 def check_value(step: Step, value: Any) -> str:
     """What a value was checked against, "" if its step promises nothing. ContractError if it is something else."""
-    wanted = step.promise
-    if wanted is None:
+    if step.promise is None:
         wanted = types_of(step.function).get("return", Any)
-        wanted = step.promise = Any if isinstance(wanted, TypeVar) else wanted
-    if wanted is Any:
-        return ""
-    problem = _problem(value, wanted)
-    if problem:
-        raise ContractError(
-            f"step {step.name!r} promises {_words(wanted)} and gave {problem}", step=step.name
-        )
-    return _words(wanted)
+        step.promise = (Any, "") if isinstance(wanted, TypeVar) or wanted is Any else (wanted, _words(wanted))
+    wanted, words = step.promise
+    if type(value) is not wanted and wanted is not Any:
+        problem = _problem(value, wanted)
+        if problem:
+            raise ContractError(f"step {step.name!r} promises {words} and gave {problem}", step=step.name)
+    return str(words)
 
 
 def _problem(value: Any, wanted: Any) -> str:
+    """What a value is instead of what was promised; "" where it is that."""
+    wanted, columns = _split(wanted)
+    have = [str(name) for name in getattr(value, "columns", ())]
+    missing = sorted((columns or set()).difference(have))
+    if missing:
+        return f"a frame without the columns {', '.join(missing)}; it has {', '.join(have) or 'none'}"
     origin = get_origin(wanted)
     if origin in _UNIONS:
         problems = [_problem(value, arm) for arm in get_args(wanted)]
         return "" if "" in problems else problems[0]
-    if origin is Annotated:
-        bare, *marks = get_args(wanted)
-        have = [str(name) for name in getattr(value, "columns", ())]
-        for mark in marks:
-            missing = [name for name in mark.names if name not in have] if isinstance(mark, Columns) else []
-            if missing:
-                return f"a frame without the columns {', '.join(missing)}; it has {', '.join(have) or 'none'}"
-        return _problem(value, bare)
     if origin is Literal:
         return "" if value in get_args(wanted) else repr(value)
     kind = origin or wanted
     if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
         return ""
-    if isinstance(value, kind) or (kind is float and isinstance(value, int)):
-        return ""
-    return f"a {type(value).__qualname__}"
-
-
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _columns(kind: Any) -> set[str] | None:
-    marks = (
-        [mark for mark in get_args(kind)[1:] if isinstance(mark, Columns)]
-        if get_origin(kind) is Annotated
-        else []
-    )
-    return {name for mark in marks for name in mark.names} if marks else None
-
-
-def _fits_columns(given: Any, wanted: Any) -> bool:
-    have, need = _columns(given), _columns(wanted)
-    return have is None or need is None or need <= have
+    fine = isinstance(value, kind) or (kind is float and isinstance(value, int))
+    return "" if fine else f"a {type(value).__qualname__}"
 
 
 def _words(kind: Any) -> str:
-    if get_origin(kind) is Annotated:
-        columns = _columns(kind)
-        return _words(_bare(kind)) + (f"[{', '.join(sorted(columns))}]" if columns else "")
+    kind, columns = _split(kind)
+    if columns is not None:
+        return f"{_words(kind)}[{', '.join(sorted(columns))}]"
+    arms = get_args(kind)
     if get_origin(kind) in _UNIONS:
-        return " | ".join(_words(arm) for arm in get_args(kind))
-    if get_args(kind):
-        origin = get_origin(kind)
-        return f"{getattr(origin, '__name__', origin)}[{', '.join(_words(arm) for arm in get_args(kind))}]"
-    return "None" if kind is type(None) else getattr(kind, "__name__", repr(kind))
+        return " | ".join(map(_words, arms))
+    name = getattr(get_origin(kind) or kind, "__name__", repr(kind))
+    return "None" if kind is type(None) else f"{name}[{', '.join(map(_words, arms))}]" if arms else name

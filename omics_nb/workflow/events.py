@@ -11,17 +11,13 @@ from .store import EventRow
 
 ACCEPTED = ("done", "reused")
 SETTLED = (*ACCEPTED, "skipped")
+ENDS = (*SETTLED, "failed", "cancelled")
 STATES = {
     "started": "running",
     "expanded": "running",
     "retrying": "retrying",
-    "done": "done",
-    "reused": "reused",
-    "skipped": "skipped",
-    "failed": "failed",
-    "cancelled": "cancelled",
+    **{kind: kind for kind in ENDS},
 }
-ENDS = (*SETTLED, "failed", "cancelled")
 
 
 class Event(NamedTuple):
@@ -54,9 +50,12 @@ class StepState(NamedTuple):
         return json.loads(self.data) if self.data else {}
 
 
-def fold(rows: Iterable[EventRow]) -> dict[str, StepState]:
-    """The state of every step that something happened to, in the order in which they began."""
-    steps: dict[str, StepState] = {}
+def fold(rows: Iterable[EventRow], steps: dict[str, StepState] | None = None) -> dict[str, StepState]:
+    """The state of every step that something happened to, in the order in which they began.
+
+    ``steps``, the fold of the rows before these, is carried on where it is given.
+    """
+    steps = {} if steps is None else steps
     for seq, at, kind, path, key, value, code, data in rows:
         state = STATES.get(kind)
         if path is None or state is None:
@@ -70,17 +69,15 @@ def fold(rows: Iterable[EventRow]) -> dict[str, StepState]:
     return steps
 
 
-def last_by_step(rows: Iterable[EventRow]) -> dict[str, EventRow]:
-    """Path → the event that says in which state the step is; all that looking at one moment takes."""
-    return {row[3]: row for row in rows if row[3] is not None and row[2] in STATES}
+def state_after(kind: str) -> str:
+    """The state of a run by the last event that tells of it; what its row says, if the store is right."""
+    return "running" if kind in ("started", "resumed") else kind
 
 
 def run_state(rows: Sequence[EventRow]) -> str:
-    """The state of the run itself by its events; what its row says, if the store is right."""
-    for _, _, kind, step, *_ in reversed(rows):
-        if step is None and kind not in ("progress", "warning"):
-            return "running" if kind in ("started", "resumed") else kind
-    return "running"
+    """The state of the run itself by its events."""
+    told = [kind for _, _, kind, step, *_ in rows if step is None and kind not in ("progress", "warning")]
+    return state_after(told[-1])
 
 
 def public(row: EventRow) -> Event:

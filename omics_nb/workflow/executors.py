@@ -6,12 +6,15 @@ so that what a step does to its arguments is seen by no other step and a resumed
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from ..errors import FlowError
 from . import values
 from .context import Context
 from .contracts import check_value
@@ -37,31 +40,29 @@ class Outcome(NamedTuple):
     trace: str = ""
 
 
-_SKIPPED = Outcome(values.SKIPPED_TEXT)
-
-
-def arguments(job: Job) -> dict[str, Any] | None:
+def _arguments(job: Job) -> dict[str, Any] | None:
     """The arguments of the function, decoded; None if the step's predicate says no."""
-    step = job.step
-    given = {name: values.decode(text, job.folder) for name, text in job.given}
+    step, texts, folder, context = job
+    given = {name: values.decode(text, folder) for name, text in texts}
     if step.options.when is not None:
         if not step.options.when(**{name: given[name] for name in step.predicate if name in given}):
             return None
         given = {name: value for name, value in given.items() if name in step.accepted}
     if step.wants_context:
-        given[CONTEXT] = job.context
+        given[CONTEXT] = context
     return given
 
 
 def perform(job: Job) -> Outcome:
     """Run one attempt to its end, here."""
     try:
-        given = arguments(job)
+        given = _arguments(job)
         if given is None:
-            return _SKIPPED
+            return Outcome(values.SKIPPED_TEXT)
         value = job.step.function(**given)
         contract = check_value(job.step, value)
-        return Outcome(*values.encode(value, job.folder), contract)
+        text, files = values.encode(value, job.folder)
+        return Outcome(text, files, contract)
     except BaseException as error:  # the runner's own edge: whatever a step raises is its outcome
         return failed(job, error)
 
@@ -78,10 +79,10 @@ async def perform_async(job: Job, pool: Threads) -> Outcome:
 
     loop = asyncio.get_running_loop()
     try:
-        here = all(len(text) < 1_000 and ".parquet" not in text for _, text in job.given)
-        given = arguments(job) if here else await loop.run_in_executor(pool, arguments, job)  # type: ignore[arg-type]
+        small = sum([len(text) for _, text in job.given]) < 1_000 and '"$' not in str(job.given)
+        given = _arguments(job) if small else await loop.run_in_executor(pool, _arguments, job)  # type: ignore[arg-type]
         if given is None:
-            return _SKIPPED
+            return Outcome(values.SKIPPED_TEXT)
         waiting = job.step.function(**given)
         timeout_s = job.step.options.timeout_s
         value = await (waiting if timeout_s is None else asyncio.wait_for(waiting, timeout_s))
@@ -114,24 +115,13 @@ class Threads:
         self._lock = threading.Lock()
         self._idle = self._n = 0
 
-    def submit(self, function: Callable[..., Any], /, *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """As ``concurrent.futures.Executor.submit``."""
-        from concurrent.futures import Future
-
         future: Future[Any] = Future()
-
-        def run() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(function(*args))
-            except BaseException as error:
-                future.set_exception(error)
-
-        self.put(run)
+        self.put(lambda: settle(future, function, *args))
         return future
 
-    def put(self, work: Callable[[], None]) -> None:
+    def put(self, work: Callable[[], object]) -> None:
         """Run ``work``, which raises nothing, in some thread."""
         with self._lock:
             self._jobs.put(work)
@@ -142,10 +132,7 @@ class Threads:
                 threading.Thread(target=self._serve, name=f"workflow-step-{self._n}", daemon=True).start()
 
     def _serve(self) -> None:
-        while True:
-            work = self._jobs.get()
-            if work is None:
-                return
+        while (work := self._jobs.get()) is not None:
             work()
             del work  # a finished step must not keep its arguments alive while the thread waits
             with self._lock:
@@ -157,3 +144,30 @@ class Threads:
             for _ in range(self._n):
                 self._jobs.put(None)
             self._n = self._idle = 0
+
+
+def must_fork(step: Step) -> bool:
+    """Whether a process cannot import the step's function, which a notebook has defined."""
+    return step.function.__module__ == "__main__" and hasattr(os, "fork")
+
+
+def check_picklable(step: Step) -> None:
+    """FlowError if a step that asks for a process cannot get there."""
+    import pickle
+
+    try:
+        _ = must_fork(step) or pickle.dumps(step)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise FlowError(
+            f"step {step.name!r} asks for a process, which must import its function from a module: {error}"
+        ) from error
+
+
+def settle(future: Future[Any], function: Callable[..., Any], *args: Any) -> None:
+    """Do what a future stands for, unless nobody wants it any more."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function(*args))
+    except BaseException as error:
+        future.set_exception(error)

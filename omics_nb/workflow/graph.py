@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from types import FunctionType
@@ -19,6 +16,8 @@ Isolation = Literal["thread", "inline", "process", "async"]
 OnFailure = Literal["fail_fast", "finish_siblings", "skip_branch"]
 Place = int | str
 CONTEXT = "ctx"
+#: Flags of code, by which ``inspect`` tells a coroutine, and *args or **kwargs; it takes long to load.
+_COROUTINE, _SPREAD = 0x80, 0x04 | 0x08
 
 
 class Options(NamedTuple):
@@ -51,22 +50,32 @@ class Wire(NamedTuple):
     needed: bool
 
 
-@dataclass(slots=True, eq=False)
 class Step:
-    """A function in a flow, or a whole flow as one step. Calling it calls the function."""
+    """A function in a flow, or a whole flow as one step. Calling it calls the function.
 
-    function: Callable[..., Any] | Flow
-    name: str
-    wires: tuple[Wire, ...]
-    options: Options = _PLAIN
-    wants_context: bool = False
-    #: Parameters of ``options.when``, and of the function where it has a predicate.
-    predicate: tuple[str, ...] = ()
-    accepted: tuple[str, ...] = ()
-    #: The type that the function says it gives, once it was looked at.
-    promise: Any = None
-    #: The hash of its code, as it was when it was last looked at.
-    fingerprint: Any = None
+    ``predicate`` names the parameters of ``options.when``, ``accepted`` those of the function where it has one.
+    """
+
+    __slots__ = (
+        "accepted", "fingerprint", "function", "name", "options", "predicate", "promise", "wants_context", "wires",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | Flow,
+        name: str,
+        wires: tuple[Wire, ...],
+        options: Options = _PLAIN,
+        wants_context: bool = False,
+        predicate: tuple[str, ...] = (),
+        accepted: tuple[str, ...] = (),
+    ) -> None:
+        self.function, self.name, self.wires, self.options = function, name, wires, options
+        self.wants_context, self.predicate, self.accepted = wants_context, predicate, accepted
+        #: The type that the function says it gives, with its words, once it was looked at.
+        self.promise: Any = None
+        #: The hash of its code, as it was when it was last looked at.
+        self.fingerprint: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -190,14 +199,18 @@ def _wired(wires: list[Wire], options: Options) -> tuple[Wire, ...]:
 
 def _is_async(function: Callable[..., Any]) -> bool:
     if type(function) is FunctionType:
-        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
-    return inspect.iscoroutinefunction(function)
+        return bool(function.__code__.co_flags & _COROUTINE)
+    from inspect import iscoroutinefunction
+
+    return iscoroutinefunction(function)
 
 
 def parameters_of(function: Callable[..., Any]) -> list[Wire]:
     """What a function waits for. FlowError if it takes what cannot be wired by name."""
     if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
-        kinds = inspect.signature(function).parameters.values()
+        from inspect import signature
+
+        kinds = signature(function).parameters.values()
         if any(item.kind not in (item.POSITIONAL_OR_KEYWORD, item.KEYWORD_ONLY) for item in kinds):
             raise FlowError(
                 f"{function!r}: parameters are wired by name; it cannot take *args, **kwargs or '/'"
@@ -205,7 +218,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Wire]:
         return [Wire(item.name, item.name, item.default is item.empty) for item in kinds]
     # inspect.signature costs more than all the rest of building a flow.
     code = function.__code__
-    if code.co_posonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+    if code.co_posonlyargcount or code.co_flags & _SPREAD:
         raise FlowError(
             f"step {function.__name__!r}: parameters are wired by name; it cannot take *args, **kwargs or '/'"
         )
@@ -373,5 +386,7 @@ def _cycle(waits: Mapping[str, set[str]], stuck: set[str]) -> list[str]:
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, names, 1)
     return f"; did you mean {near[0]!r}?" if near else ""

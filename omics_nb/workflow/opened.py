@@ -41,27 +41,28 @@ def open_store(
         return place
     address = _address(place)
     with _lock:
-        known = _stores.get(address)
-        if known is not None:
+        if address in _stores:
             try:
-                known.check()
-                return known
+                _stores[address].check()
             except StoreError:
                 if address in _schedulers and _schedulers[address].lives:
                     raise
                 close_store(address)
-        if not _is_url(address):
-            from .sqlite import SqliteStore
+        if address not in _stores:
+            _stores[address] = _open(address, durability, values, upgrade=upgrade)
+        return _stores[address]
 
-            made: Store = SqliteStore(Path(address), durability=durability)
-        elif values is None:
-            raise StoreError("PostgreSQL keeps no value files; say where: open_store(address, values=FOLDER)")
-        else:
-            from .postgres import PostgresStore
 
-            made = PostgresStore(address, Path(values), durability=durability, upgrade=upgrade)
-        _stores[address] = made
-        return made
+def _open(address: str, durability: str, values: str | os.PathLike[str] | None, *, upgrade: bool) -> Store:
+    if not _is_url(address):
+        from .sqlite import SqliteStore
+
+        return SqliteStore(Path(address), durability=durability)
+    if values is None:
+        raise StoreError("PostgreSQL keeps no value files; say where: open_store(address, values=FOLDER)")
+    from .postgres import PostgresStore
+
+    return PostgresStore(address, Path(values), durability=durability, upgrade=upgrade)
 
 
 def scheduler_of(store: Store) -> Scheduler:

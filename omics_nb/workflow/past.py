@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import FlowError
+from . import store as tables
 from . import values
-from .codehash import Fingerprint, changes
-from .events import ACCEPTED, SETTLED, STATES, StepState, last_by_step, run_state
+from .codehash import changes
+from .events import ACCEPTED, SETTLED, STATES, StepState, state_after
 from .graph import Flow, Node, Step
-from .live import key_of
-from .store import EventRow
+from .live import fingerprint_of, key_of
+from .store import RunRow, Store
 
 
 class Past:
     """A run as it was after event number ``seq``: the state of every step, and the values that were there."""
 
-    def __init__(self, run: str, rows: Sequence[EventRow], folder: values.Folder) -> None:
-        self.run, self.seq, self._folder = run, rows[-1][0], folder
-        self.state = run_state(rows)
-        self._last = last_by_step(rows)
+    def __init__(self, store: Store, row: RunRow, seq: int, kinds: dict[str | None, str]) -> None:
+        self.run, self.seq, self._store, self._number = row.uid, seq, store, row.id
+        self.state = state_after(kinds.pop(None))
+        self._kinds = kinds
 
     @property
     def steps(self) -> dict[str, str]:
         """Path → state, of the steps that something had happened to."""
-        return {path: STATES[row[2]] for path, row in self._last.items()}
+        return {str(path): STATES[kind] for path, kind in self._kinds.items()}
 
     def __getitem__(self, path: str) -> Any:
         """The value that a step had. KeyError if it had none yet."""
-        row = self._last.get(path)
-        text = row[5] if row is not None else None
+        with self._store.read() as db:
+            text = tables.value_at(db, self._number, path, self.seq)
         if text is None:
-            have = [path for path, row in self._last.items() if row[5] is not None]
+            have = [path for path, state in self.steps.items() if state in SETTLED]
             raise KeyError(f"step {path!r} had no value after event {self.seq}; there were {have}")
-        value = values.decode(text, self._folder)
-        return None if value is values.SKIPPED else value
+        return values.plain(values.decode(text, self._store.folder))
 
     def __repr__(self) -> str:
         n_settled = sum(state in SETTLED for state in self.steps.values())
         return f"Past({self.run}, after event {self.seq}, {self.state}, {n_settled} steps settled)"
+
+
+class Record(NamedTuple):
+    """What the store has of a run: texts of its inputs, states of its steps, parts of their code by digest."""
+
+    inputs: Mapping[str, str]
+    states: Mapping[str, StepState]
+    parts: Mapping[bytes, Mapping[str, str]]
 
 
 class Explanation(NamedTuple):
@@ -54,103 +62,71 @@ class Explanation(NamedTuple):
         return f"{self.step} {'will run' if self.runs else 'is reused'}: {'; '.join(self.reasons)}"
 
 
-def explain(
-    flow: Flow,
-    path: str,
-    states: Mapping[str, StepState],
-    inputs: Mapping[str, str],
-    fingerprint_of: Callable[[Step], Fingerprint],
-    old_parts: Mapping[bytes, Mapping[str, str]],
-) -> Explanation:
+def explain(flow: Flow, path: str, record: Record) -> Explanation:
     """Why the step at ``path`` would run or be reused, from what its run recorded and the code as it is now."""
-    head = path.partition("[")[0]
     verdicts: list[Explanation] = []
     for node in flow.nodes:
+        reasons = _reasons(flow, node, record)
         waits = [verdicts[place] for _, place in node.binds if isinstance(place, int)]
         first = next((verdict for verdict in waits if verdict.runs), None)
-        if node.step.options.each is not None:
-            reasons = _group_reasons(node, states, fingerprint_of, old_parts)
-        else:
-            reasons = _reasons(node, states, inputs, flow, fingerprint_of, old_parts)
         if first is not None:
             reasons.append(f"`{first.step}` will run and may give another value")
         verdicts.append(
             Explanation(node.path, bool(reasons), tuple(reasons) or ("code and inputs are the same",))
         )
-        if node.path in (path, head):
+        if node.path in (path, path.partition("[")[0]):
             return verdicts[-1]
     raise FlowError(f"flow {flow.name!r} has no step {path!r}; it has {[node.path for node in flow.nodes]}")
 
 
-def _reasons(
-    node: Node,
-    states: Mapping[str, StepState],
-    inputs: Mapping[str, str],
-    flow: Flow,
-    fingerprint_of: Callable[[Step], Fingerprint],
-    old_parts: Mapping[bytes, Mapping[str, str]],
-) -> list[str]:
-    known = states.get(node.path)
-    reasons = _state_reasons(known)
+def _reasons(flow: Flow, node: Node, record: Record) -> list[str]:
+    known = record.states.get(node.path)
+    if node.step.options.each is not None:
+        branches = {path: item for path, item in record.states.items() if path.startswith(node.path + "[")}
+        told = [_own_reasons(step_at(flow, path), item, record) for path, item in branches.items()]
+        return list(dict.fromkeys(sum(told, _own_reasons(None, known, record))))
+    reasons = _own_reasons(node.step, known, record)
     if reasons or known is None or known.state == "skipped":
         return reasons
-    now = fingerprint_of(node.step)
-    if known.code != now.digest:
-        return _code_reasons(known, now, old_parts)
-    given = []
-    for parameter, place in node.binds:
-        source = states.get(flow.nodes[place].path) if isinstance(place, int) else None
-        text = inputs.get(place) if isinstance(place, str) else source and source.value
-        if text is not None and not (source is not None and source.state == "skipped"):
-            given.append((parameter, text))
     if known.key is None:
         return ["its code was changed while it ran"]
-    same = key_of(now.digest, node.step.options.version, tuple(sorted(given))) == known.key
+    given = []
+    for parameter, place in node.binds:
+        source = record.states.get(flow.nodes[place].path) if isinstance(place, int) else None
+        text = record.inputs.get(place) if isinstance(place, str) else source and source.value
+        if text is not None and not (source is not None and source.state == "skipped"):
+            given.append((parameter, text))
+    same = key_of(known.code or b"", node.step.options.version, tuple(given)) == known.key
     return [] if same else ["its version= or its inputs changed"]
 
 
-def _group_reasons(
-    node: Node,
-    states: Mapping[str, StepState],
-    fingerprint_of: Callable[[Step], Fingerprint],
-    old_parts: Mapping[bytes, Mapping[str, str]],
-) -> list[str]:
-    own = states.get(node.path)
-    reasons = _state_reasons(own)
-    for path, known in states.items():
-        if not path.startswith(node.path + "["):
-            continue
-        step = step_at(node.step, path[len(node.path) :].partition("]")[2].lstrip("/"))
-        told = _state_reasons(known)
-        if not told and step is not None and known.code is not None:
-            now = fingerprint_of(step)
-            told = _code_reasons(known, now, old_parts) if known.code != now.digest else []
-        reasons += [reason for reason in told if reason not in reasons]
-    return reasons
-
-
-def step_at(step: Step, rest: str) -> Step | None:
-    """The step that ``rest``, a path below ``step``, leads to."""
-    if not isinstance(step.function, Flow):
-        return None if rest else step
-    head, _, tail = rest.partition("/")
-    found = step.function.by_name.get(head.partition("[")[0])
-    return None if found is None else step_at(found, tail)
-
-
-def _state_reasons(known: StepState | None) -> list[str]:
+def _own_reasons(step: Step | None, known: StepState | None, record: Record) -> list[str]:
+    """Reasons that lie in what became of a step and in its code."""
     if known is None:
         return ["it has not run yet"]
-    if known.state in SETTLED:
+    if known.state not in SETTLED:
+        facts = known.facts
+        return [f"it {known.state}" + (f": {facts['type']}: {facts['message']}" if "type" in facts else "")]
+    return code_changes(step, known, record) if step is not None else []
+
+
+def code_changes(step: Step, known: StepState, record: Record) -> list[str]:
+    """What of a step's code is other than what its value was computed by, in words."""
+    if known.code is None:
         return []
-    facts = known.facts
-    return [f"it {known.state}" + (f": {facts['type']}: {facts['message']}" if "type" in facts else "")]
+    now = fingerprint_of(step)
+    if known.code == now.digest:
+        return []
+    return changes(record.parts.get(known.code, {}), now.parts) or ["its code changed"]
 
 
-def _code_reasons(
-    known: StepState, now: Fingerprint, old_parts: Mapping[bytes, Mapping[str, str]]
-) -> list[str]:
-    return changes(old_parts.get(known.code or b"", {}), now.parts) or ["its code changed"]
+def step_at(flow: Flow, path: str) -> Step | None:
+    """The step that a path of a run belongs to: ``qc[S1]/norm`` is the step ``norm`` of the flow ``qc``."""
+    head, _, rest = path.partition("/")
+    found = flow.by_name.get(head.partition("[")[0])
+    if found is None or not isinstance(found.function, Flow):
+        return None if rest else found
+    return step_at(found.function, rest) if rest else None
 
 
 class Difference(NamedTuple):
@@ -165,39 +141,28 @@ class Difference(NamedTuple):
         return "\n".join(lines) or "no difference"
 
 
-def compare(
-    inputs: tuple[Mapping[str, str], Mapping[str, str]],
-    states: tuple[Mapping[str, StepState], Mapping[str, StepState]],
-    parts: Mapping[bytes, Mapping[str, str]],
-) -> Difference:
+def compare(one: Record, other: Record) -> Difference:
     """What differs between two runs, first → second."""
-    told_inputs = {
-        name: f"{_short(inputs[0].get(name))} → {_short(inputs[1].get(name))}"
-        for name in dict.fromkeys([*inputs[0], *inputs[1]])
-        if inputs[0].get(name) != inputs[1].get(name)
+    inputs = {
+        name: f"{_short(one.inputs.get(name))} → {_short(other.inputs.get(name))}"
+        for name in {**one.inputs, **other.inputs}
+        if one.inputs.get(name) != other.inputs.get(name)
     }
-    told_steps = {}
-    for path in dict.fromkeys([*states[0], *states[1]]):
-        one, other = states[0].get(path), states[1].get(path)
-        told = _step_difference(one, other, parts)
-        if told:
-            told_steps[path] = "; ".join(told)
-    return Difference(told_inputs, told_steps)
+    steps = {path: "; ".join(_difference(path, one, other)) for path in {**one.states, **other.states}}
+    return Difference(inputs, {path: told for path, told in steps.items() if told})
 
 
-def _step_difference(
-    one: StepState | None, other: StepState | None, parts: Mapping[bytes, Mapping[str, str]]
-) -> list[str]:
-    if one is None or other is None:
-        return ["only in the " + ("second" if one is None else "first")]
+def _difference(path: str, one: Record, other: Record) -> list[str]:
+    mine, its = one.states.get(path), other.states.get(path)
+    if mine is None or its is None:
+        return ["only in the " + ("second" if mine is None else "first")]
     told = []
-    settled = (*ACCEPTED,)
-    if one.state != other.state and not (one.state in settled and other.state in settled):
-        told.append(f"{one.state} → {other.state}")
-    if one.value != other.value and one.value is not None and other.value is not None:
-        told.append(f"value {_short(one.value)} → {_short(other.value)}")
-    if one.code != other.code and one.code and other.code:
-        told += changes(parts.get(one.code, {}), parts.get(other.code, {}))
+    if mine.state != its.state and not {mine.state, its.state} <= set(ACCEPTED):
+        told.append(f"{mine.state} → {its.state}")
+    if mine.value != its.value and mine.value is not None and its.value is not None:
+        told.append(f"value {_short(mine.value)} → {_short(its.value)}")
+    if mine.code != its.code and mine.code and its.code:
+        told += changes(one.parts.get(mine.code, {}), other.parts.get(its.code, {}))
     return told
 
 

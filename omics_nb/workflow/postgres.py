@@ -6,17 +6,14 @@ wait for each other. Values stay files: ``values`` is a folder that all machines
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import MissingExtraError, StoreError
-from .store import MIGRATIONS, Connection, Pool
+from .store import Connection, Store, migrations
 from .values import Folder
 
 _T = TypeVar("_T")
@@ -30,7 +27,7 @@ _WORDS = {
 }
 
 
-class PostgresStore:
+class PostgresStore(Store):
     """Runs in the database at ``address`` (``postgresql://…``), values in a folder. StoreError if it cannot be used.
 
     Tables of an older version are left alone unless ``upgrade`` says to change them: back them up first.
@@ -41,100 +38,61 @@ class PostgresStore:
     def __init__(
         self, address: str, values: Path, *, durability: str = "normal", upgrade: bool = False
     ) -> None:
-        self.address, self.folder, self.durability = address, Folder(Path(values).absolute()), durability
-        self._mutex = threading.Lock()
-        with _translated(address):
-            self._db = self._connect()
-            try:
-                self._prepare(upgrade=upgrade)
-                self.journal = f"PostgreSQL {self._db.execute('SHOW server_version').fetchone()[0]}"
-            except BaseException:
-                self._db.close()
-                raise
-        self._readers = Pool(self._connect)
-
-    def _connect(self) -> _Session:
-        return _Session(_psycopg().connect(self.address, autocommit=True, connect_timeout=10))
-
-    def _prepare(self, *, upgrade: bool) -> None:
-        db = self._db
-        db.execute("BEGIN")
+        super().__init__(address, Folder(Path(values).absolute()), durability)
         try:
-            db.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
-            db.execute("CREATE TABLE IF NOT EXISTS omics_nb_version (version INTEGER NOT NULL)")
-            found = db.execute("SELECT version FROM omics_nb_version").fetchone()
-            version = found[0] if found is not None else 0
-            if version > len(MIGRATIONS):
-                raise StoreError(
-                    f"the store was written by a newer version (its tables are version {version}, this one knows "
-                    f"{len(MIGRATIONS)}); upgrade omics-nb"
-                )
-            if 0 < version < len(MIGRATIONS) and not upgrade:
-                raise StoreError(
-                    f"the tables are version {version} and {len(MIGRATIONS)} is needed; make a backup by pg_dump, then "
-                    "open_store(address, values=…, upgrade=True)"
-                )
-            for script in MIGRATIONS[version:]:
-                for statement in script.format(**_WORDS).split(";"):
-                    db.execute(statement)
-            db.execute("DELETE FROM omics_nb_version")
-            db.execute("INSERT INTO omics_nb_version (version) VALUES (?)", (len(MIGRATIONS),))
-            db.execute("COMMIT")
+            self._driver: Any = import_module("psycopg")
+        except ImportError as error:
+            raise MissingExtraError(
+                "PostgreSQL needs psycopg; run: pip install 'omics-nb[postgres]'", extra="postgres"
+            ) from error
+        self._errors = (self._driver.Error,)
+        with self._told():
+            self._db = self._connect()
+        try:
+            with self.write(synced=True) as db:
+                self._prepare(db, upgrade=upgrade)
+                self.journal = f"PostgreSQL {db.execute('SHOW server_version').fetchone()[0]}"
         except BaseException:
-            with contextlib.suppress(Exception):  # the error that led here is the one to tell
-                db.execute("ROLLBACK")
+            self._db.close()
             raise
 
-    @contextmanager
-    def write(self, *, synced: bool = False) -> Iterator[Connection]:
-        """One transaction; with ``synced`` it is on the disk when the block ends."""
-        with self._mutex, _translated(self.address):
-            if self._db.lost:
-                self._db = self._connect()
-            db = self._db
-            db.execute("BEGIN")
-            try:
-                if not synced and self.durability == "normal":
-                    db.execute("SET LOCAL synchronous_commit = off")
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    db.execute("ROLLBACK")
-                raise
+    def _connect(self) -> _Session:
+        return _Session(self._driver.connect(self.address, autocommit=True, connect_timeout=10))
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        with _translated(self.address), self._readers.borrow() as db:
-            yield db
+    def _prepare(self, db: Connection, *, upgrade: bool) -> None:
+        db.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+        db.execute("CREATE TABLE IF NOT EXISTS omics_nb_version (version INTEGER NOT NULL)")
+        version = db.execute("SELECT coalesce(max(version), 0) FROM omics_nb_version").fetchone()[0]
+        steps = migrations(version, _WORDS, "the store")
+        if version and steps and not upgrade:
+            raise StoreError(
+                f"the tables are version {version} and {version + len(steps)} is needed; make a backup by pg_dump, "
+                "then open_store(address, values=…, upgrade=True)"
+            )
+        for statement in [statement for step in steps for statement in step]:
+            db.execute(statement)
+        db.execute("DELETE FROM omics_nb_version")
+        db.execute("INSERT INTO omics_nb_version (version) VALUES (?)", (version + len(steps),))
 
-    def peek(self, query: Callable[[Connection], _T]) -> _T:
-        """A query on the writing connection; for the thread that writes."""
-        with self._mutex, _translated(self.address):
-            if self._db.lost:
-                self._db = self._connect()
-            return query(self._db)
+    def peek(self, query: Callable[..., _T], *given: Any) -> _T:
+        self._find()
+        return super().peek(query, *given)
+
+    def _find(self) -> None:
+        if self._db.lost:
+            self._db = self._connect()
+
+    def _begin(self, *, synced: bool) -> None:
+        self._find()
+        self._db.execute("BEGIN" if synced else "BEGIN; SET LOCAL synchronous_commit = off")
+
+    def _refusal(self, error: Exception) -> StoreError:
+        # The address may hold a password: only the place is told.
+        place = self.address.rpartition("@")[2]
+        return StoreError(f"the store at {place} cannot be used: {str(error).strip()}", place=place)
 
     def guard(self, db: Connection, name: str) -> None:
-        """Keep others from starting a run with this key until the transaction ends."""
         db.execute("SELECT pg_advisory_xact_lock(hashtext(?))", (name,))
-
-    def check(self) -> None:
-        """Nothing: a server that is gone says so at the next statement."""
-
-    def close(self) -> None:
-        self._readers.close()
-        with self._mutex:
-            self._db.close()
-
-
-def _psycopg() -> Any:
-    try:
-        return import_module("psycopg")
-    except ImportError as error:
-        raise MissingExtraError(
-            "PostgreSQL needs psycopg; run: pip install 'omics-nb[postgres]'", extra="postgres"
-        ) from error
 
 
 class _Session:
@@ -142,6 +100,7 @@ class _Session:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self.close = connection.close
 
     @property
     def lost(self) -> bool:
@@ -154,21 +113,7 @@ class _Session:
         with self._connection.cursor() as cursor:
             cursor.executemany(_marks(sql), list(rows))
 
-    def close(self) -> None:
-        self._connection.close()
-
 
 @lru_cache(256)
 def _marks(sql: str) -> str:
     return sql.replace("?", "%s")
-
-
-@contextmanager
-def _translated(address: str) -> Iterator[None]:
-    driver = _psycopg()
-    try:
-        yield
-    except driver.Error as error:
-        # The address may hold a password: only the place is told.
-        place = address.rpartition("@")[2]
-        raise StoreError(f"the store at {place} cannot be used: {str(error).strip()}", place=place) from error

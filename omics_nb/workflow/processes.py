@@ -15,23 +15,22 @@ import sys
 import threading
 from typing import IO
 
-from ..errors import FlowError, RunError
+from ..errors import RunError
 from . import values
-from .executors import Job, Outcome, failed, perform
-from .graph import Step
+from .executors import Job, Outcome, failed, must_fork, perform
 
 _GRACE_S = 5.0
 _START = "import sys; sys.path[:] = {path!r}; from omics_nb.workflow.processes import serve; serve()"
 
 
 class Child:
-    """One attempt in a process. ``kill`` may be called at any time, from any thread."""
+    """One attempt in a process. ``cancel`` may be called at any time, from any thread."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._timed_out = False
         self._popen: subprocess.Popen[bytes] | None = None
-        if _must_fork(job.step):
+        if must_fork(job.step):
             self.pid, self._reader, self._lifeline = _fork(job)
             return
         self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter and words
@@ -48,27 +47,26 @@ class Child:
 
     def outcome(self) -> Outcome:
         """Wait for what the attempt comes to; past its timeout it is killed."""
-        timer = threading.Timer(self._job.step.options.timeout_s or 0, self._time_out)
+        timeout_s = self._job.step.options.timeout_s
+        timer = threading.Timer(timeout_s or 0, self._time_out)
         timer.daemon = True
         try:
             while True:
                 message = pickle.load(self._reader)  # noqa: S301 - from our own child
                 if isinstance(message, Outcome):
                     return message
-                if message is None and self._job.step.options.timeout_s is not None:
-                    timer.start()  # the time that a process takes to begin is not the step's
-                elif message is not None:
+                if message is not None:
                     self._job.context.progress(*message)
+                elif timeout_s is not None:
+                    timer.start()  # the time that a process takes to begin is not the step's
         except (EOFError, pickle.UnpicklingError):
             if self._timed_out:
                 return failed(self._job, TimeoutError())
-            code = self._wait()
-            return failed(
-                self._job, RunError(f"the process of step {self._job.step.name!r} ended with code {code}")
-            )
+            ended = f"the process of step {self._job.step.name!r} ended with code {self._wait()}"
+            return failed(self._job, RunError(ended))
         finally:
             timer.cancel()
-            self.kill()
+            self.cancel()
             self._wait()
             self._reader.close()
             with contextlib.suppress(BrokenPipeError):
@@ -76,9 +74,9 @@ class Child:
 
     def _time_out(self) -> None:
         self._timed_out = True
-        self.kill()
+        self.cancel()
 
-    def kill(self) -> None:
+    def cancel(self) -> None:
         """End the process and all that it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if hasattr(os, "killpg"):
@@ -92,10 +90,6 @@ class Child:
         with contextlib.suppress(ChildProcessError):
             return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return None
-
-
-def _must_fork(step: Step) -> bool:
-    return step.function.__module__ == "__main__" and hasattr(os, "fork")
 
 
 def _fork(job: Job) -> tuple[int, IO[bytes], IO[bytes]]:
@@ -157,15 +151,3 @@ def _die_with_parent(lifeline: IO[bytes]) -> None:
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
-
-
-def check_picklable(step: Step) -> None:
-    """FlowError if a step that asks for a process cannot get there."""
-    if _must_fork(step):
-        return
-    try:
-        pickle.dumps(step)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise FlowError(
-            f"step {step.name!r} asks for a process, which must import its function from a module: {error}"
-        ) from error

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from . import store as tables
 from .opened import Place, open_store
-from .values import Folder
 
 
 class Pruned(NamedTuple):
@@ -33,21 +32,19 @@ def prune(
     limit = time.time() - keep_days * 86_400
     # Writers wait meanwhile, so that no run can come to need a file between the look and the removal.
     with opened.write(synced=True) as db:
-        rows = [row for row in tables.run_rows(db, limit=1_000_000) if row.state in tables.ENDED]
-        old = [row.id for row in rows if (row.finished or row.created) < limit]
-        needed = tables.file_names(db, without=old)
+        rows = tables.run_rows(db, states=tables.ENDED, limit=2**31 - 1)
+        old = [(row.id,) for row in rows if (row.finished or row.created) < limit]
+        left = {run for (run,) in old}
+        files = db.execute("SELECT name, run FROM file").fetchall()
+        needed = {name for name, run in files if run not in left}
         if not dry_run:
-            tables.remove_runs(db, old)
-        n_files, n_bytes = _remove_files(opened.folder, needed, time.time() - grace_s, dry_run=dry_run)
+            for table, column in (("reuse", "run"), ("event", "run"), ("file", "run"), ("run", "id")):
+                db.executemany(f"DELETE FROM {table} WHERE {column} = ?", old)  # noqa: S608 - words from here
+        n_files = n_bytes = 0
+        for path in sorted(opened.folder.path.glob("??/*")):  # temporary files too
+            known = path.stat()
+            if path.parent.name + path.name not in needed and known.st_mtime < time.time() - grace_s:
+                n_files, n_bytes = n_files + 1, n_bytes + known.st_size
+                if not dry_run:
+                    path.unlink()
     return Pruned(len(old), n_files, n_bytes)
-
-
-def _remove_files(folder: Folder, needed: set[str], before: float, *, dry_run: bool) -> tuple[int, int]:
-    n_files = n_bytes = 0
-    for path in sorted(folder.path.glob("??/*")):  # temporary files too
-        known = path.stat()
-        if path.parent.name + path.name not in needed and known.st_mtime < before:
-            n_files, n_bytes = n_files + 1, n_bytes + known.st_size
-            if not dry_run:
-                path.unlink()
-    return n_files, n_bytes

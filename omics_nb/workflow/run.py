@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
-import platform
+import os
+import signal
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import UTC, datetime
-from functools import partial
 from importlib import import_module
+from types import FrameType
 from typing import Any, NamedTuple
 
 from ..errors import FlowError, RunError, RunFailedError
 from . import store as tables
 from . import values
-from .codehash import Fingerprint, changes, fingerprint
 from .events import ACCEPTED, ENDS, SETTLED, Event, StepState, fold, public
-from .graph import Flow, Step
-from .live import Live
+from .executors import check_picklable
+from .graph import Flow
+from .live import Live, Start
 from .opened import Place, open_store, scheduler_here, scheduler_of
-from .past import Difference, Explanation, Past, compare, explain, step_at
-from .processes import check_picklable
-from .runner import Scheduler, StartOptions, state_of
+from .past import Difference, Explanation, Past, Record, code_changes, compare, explain, step_at
+from .runner import Scheduler, state_of
 from .store import Change, RunRow, Store
 
 _POLL_S = 0.1
+_ADVICE = {
+    "cancelled": "run.rerun() starts a new one that shares its values",
+    "paused": "run.resume() goes on",
+    "interrupted": "its process is gone; run.resume() goes on",
+}
 
 
 class StepInfo(NamedTuple):
@@ -50,8 +52,39 @@ class StepInfo(NamedTuple):
         return None if self.began is None or self.ended is None else (self.ended - self.began).total_seconds()
 
 
+def _column(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Any:
+    """A property of a run that its row in the store tells, None where that is empty."""
+
+    def read(run: Run) -> Any:
+        value = getattr(run._row(), name)
+        return None if value is None else convert(value)
+
+    return property(read)
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 class Run:
     """A run in a store. Every attribute is read from the store when it is asked for, so it is true in any process."""
+
+    name: str = _column("name")
+    flow_name: str = _column("flow")
+    #: The version of the flow that it was started with.
+    version: str = _column("version")
+    tags: tuple[str, ...] = _column("tags", lambda text: tuple(json.loads(text)))
+    #: Who started it.
+    owner: str = _column("person")
+    #: The run that this one was forked from.
+    parent: str | None = _column("parent")
+    environment: dict[str, str] = _column("environment", json.loads)
+    created: datetime = _column("created", _moment)
+    finished: datetime | None = _column("finished", _moment)
+    #: Percent, 0 to 100; never goes down, 100 only once the run is done.
+    progress: float = _column("progress")
+    #: Why it failed, in a sentence.
+    error: str | None = _column("error", lambda text: str(json.loads(text)["message"]))
 
     def __init__(self, store: Store, uid: str, *, flow: Flow | None = None) -> None:
         self.store, self.id, self._flow = store, uid, flow
@@ -72,57 +105,6 @@ class Run:
         return state if state != "interrupted" else state_of(self._row(), scheduler)
 
     @property
-    def name(self) -> str:
-        return self._row().name
-
-    @property
-    def flow_name(self) -> str:
-        return self._row().flow
-
-    @property
-    def progress(self) -> float:
-        """Percent, 0 to 100; never goes down, 100 only once the run is done."""
-        return self._row().progress
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        return tuple(json.loads(self._row().tags))
-
-    @property
-    def owner(self) -> str:
-        """Who started it."""
-        return self._row().person
-
-    @property
-    def parent(self) -> str | None:
-        """The run that this one was forked from."""
-        return self._row().parent
-
-    @property
-    def version(self) -> str:
-        """The version of the flow that it was started with."""
-        return self._row().version
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return dict(json.loads(self._row().environment))
-
-    @property
-    def created(self) -> datetime:
-        return _moment(self._row().created)
-
-    @property
-    def finished(self) -> datetime | None:
-        finished = self._row().finished
-        return None if finished is None else _moment(finished)
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed, in a sentence."""
-        error = self._row().error
-        return None if error is None else str(json.loads(error)["message"])
-
-    @property
     def inputs(self) -> dict[str, Any]:
         given = json.loads(self._row().inputs)
         return {name: values.decode(text, self.store.folder) for name, text in given.items()}
@@ -137,20 +119,25 @@ class Run:
             found.setdefault(node.path, StepInfo(node.path, "waiting", 0, None, None, None, None))
         return found
 
-    def _states(self, until: int | None = None) -> tuple[RunRow, dict[str, StepState]]:
+    def _states(self) -> tuple[RunRow, dict[str, StepState]]:
         with self.store.read() as db:
             row = tables.run_row(db, self.id)
-            return row, fold(tables.event_rows(db, row.id, until=until))
+            return row, fold(tables.event_rows(db, row.id))
+
+    def _record(self) -> Record:
+        row, states = self._states()
+        with self.store.read() as db:
+            parts = tables.code_parts(db, [item.code for item in states.values() if item.code])
+        return Record(json.loads(row.inputs), states, parts)
 
     def __getitem__(self, path: str) -> Any:
         """The value of a step. KeyError if it has none; None if it was skipped."""
         with self.store.read() as db:
-            number = tables.run_row(db, self.id).id
-            found = fold(tables.event_rows(db, number, step=path)).get(path)
-        if found is None or found.value is None:
+            text = tables.value_at(db, tables.run_row(db, self.id).id, path)
+        if text is None:
             have = [item.path for item in self._states()[1].values() if item.value is not None]
             raise KeyError(f"step {path!r} of run {self.id} has no value; have {have}")
-        return _plain(values.decode(found.value, self.store.folder))
+        return values.plain(values.decode(text, self.store.folder))
 
     def events(self, after: int = 0) -> list[Event]:
         """What has happened since event number ``after``, in order and without gaps."""
@@ -175,19 +162,20 @@ class Run:
         return self._result()
 
     def _wait(self, timeout: float | None) -> None:
+        late = TimeoutError(f"run {self.id} has not ended after {timeout} s")
         live = self._driven()
         if live is not None:
             if threading.current_thread().name == "workflow-scheduler":
                 raise RunError("an inline or async step cannot wait for a run; make it a thread step")
             try:
                 live.ended.result(timeout)
-            except FutureTimeoutError:
-                raise TimeoutError(f"run {self.id} has not ended after {timeout} s") from None
+            except TimeoutError:
+                raise late from None
             return
-        limit = None if timeout is None else time.monotonic() + timeout
+        limit = time.monotonic() + (threading.TIMEOUT_MAX if timeout is None else timeout)
         while self.state in tables.ACTIVE:
-            if limit is not None and time.monotonic() > limit:
-                raise TimeoutError(f"run {self.id} has not ended after {timeout} s")
+            if time.monotonic() > limit:
+                raise late
             time.sleep(_POLL_S)
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -197,17 +185,25 @@ class Run:
         import asyncio
 
         live = self._driven()
+        with _Interrupts() as interrupts:
+            try:
+                if live is not None:
+                    # Only looked at: a caller that no longer waits does not stop the run.
+                    ended: asyncio.Future[Any] = asyncio.wrap_future(live.ended)
+                    await asyncio.wait([ended, interrupts.first], return_when=asyncio.FIRST_COMPLETED)
+                else:
+                    while self.state in tables.ACTIVE and not interrupts.first.done():
+                        await asyncio.wait([interrupts.first], timeout=_POLL_S)
+            finally:
+                stops = interrupts.came and self.state in tables.ACTIVE
+                if stops:
+                    self._ask("interrupt")
+            if stops:
+                # No KeyboardInterrupt, which would end the loop itself where a task waits.
+                raise RunError(f"run {self.id} was interrupted and stops; run.resume() goes on", run=self.id)
         if live is not None:
-            # Shielded: a caller that no longer waits does not stop the run.
-            await asyncio.shield(asyncio.wrap_future(live.ended))
-        else:
-            while self.state in tables.ACTIVE:
-                await asyncio.sleep(_POLL_S)
+            live.ended.result()
         return await asyncio.to_thread(self._result)
-
-    def _last_seq(self) -> int:
-        with self.store.read() as db:
-            return tables.last_seq(db, tables.run_row(db, self.id).id)
 
     def _driven(self) -> Live | None:
         """This run in the scheduler of this process, if it is driven here or was by this very object."""
@@ -217,26 +213,18 @@ class Run:
         return self._live
 
     def _result(self) -> Any:
-        row = self._row()
-        state = self.state
+        row, state = self._row(), self.state
         if state == "done":
             return self[row.output]
         if state == "failed":
             told = json.loads(row.error or "{}")
-            cause = self._live.exception if self._live is not None else None
             raise RunFailedError(
                 f"{told.get('message')} (run {self.id}; mend it, then run.resume())",
                 run=self.id,
                 step=told.get("step"),
-            ) from cause
-        advice = {
-            "cancelled": "run.rerun() starts a new one that shares its values",
-            "paused": "run.resume() goes on",
-            "interrupted": "its process is gone; run.resume() goes on",
-        }
-        raise RunError(
-            f"run {self.id} is {state}; {advice.get(state, 'wait for it')}", run=self.id, state=state
-        )
+            ) from (self._live.exception if self._live is not None else None)
+        advice = _ADVICE.get(state, "wait for it")
+        raise RunError(f"run {self.id} is {state}; {advice}", run=self.id, state=state)
 
     # --- steering ----------------------------------------------------------------------------------------------------
 
@@ -255,21 +243,25 @@ class Run:
         state = self.state
         if state in tables.ENDED:
             raise RunError(f"run {self.id} is {state} already", run=self.id, state=state)
-        if state in tables.ACTIVE:
-            with self.store.write(synced=True) as db:
-                tables.ask(db, tables.run_row(db, self.id).id, "cancel" if wanted == "cancel" else "pause")
-            return
-        if wanted != "cancel":
-            return  # paused or interrupted: nothing is at work
         with self.store.write(synced=True) as db:
-            refuse = partial(_refuse_owned, scheduler)
-            row = tables.claim(db, self.id, None, may_claim=refuse, lock=self.store.row_lock)
-            seq = tables.last_seq(db, row.id)
-            rows = [
-                tables.event(row.id, seq + at, kind) for at, kind in ((1, "cancelling"), (2, "cancelled"))
-            ]
-            ended = ("cancelled", row.progress, None, None, time.time())
-            tables.apply(db, Change(row.id, row.epoch, rows, ended, {}, {}))
+            if state in tables.ACTIVE:
+                tables.ask(db, tables.run_row(db, self.id).id, "cancel" if wanted == "cancel" else "pause")
+            elif wanted == "cancel":  # else it is paused or interrupted: nothing is at work
+                self._end_cancelled(db, scheduler)
+
+    def _end_cancelled(self, db: tables.Connection, scheduler: Scheduler | None) -> None:
+        def refuse_owned(row: RunRow) -> None:
+            state = state_of(row, scheduler)
+            if state in (*tables.ACTIVE, *tables.ENDED):
+                raise RunError(f"run {row.uid} is {state}", run=row.uid)
+
+        row = tables.claim(db, self.id, None, may_claim=refuse_owned, lock=self.store.row_lock)
+        seq = tables.last_seq(db, row.id)
+        told = [
+            tables.event(row.id, seq + at, kind) for at, kind in enumerate(("cancelling", "cancelled"), 1)
+        ]
+        ended = ("cancelled", row.progress, None, None, time.time())
+        tables.apply(db, Change(row.id, row.epoch, told, ended))
 
     def resume(self, *, flow: Flow | None = None, executor: Any = None, keep_changed: bool = False) -> Run:
         """Go on with a paused, failed or interrupted run; finished steps are not run again.
@@ -281,8 +273,7 @@ class Run:
         if not keep_changed:
             self._refuse_changed(flow)
         scheduler = scheduler_of(self.store)
-        options = StartOptions(executor=open_executor(executor))
-        self._live = scheduler.call(scheduler.resume, self.id, flow, options)
+        self._live = scheduler.call(scheduler.resume, self.id, flow, Start(executor=open_executor(executor)))
         return self
 
     def _find_flow(self, flow: Flow | None = None) -> Flow:
@@ -297,19 +288,16 @@ class Run:
         return found
 
     def _refuse_changed(self, flow: Flow) -> None:
-        now = _fingerprinter()
-        _, states = self._states()
-        rows = [item for item in states.values() if item.state in ACCEPTED and item.code]
-        old = self._parts(states)
-        for item in rows:
-            step = _step_in(flow, item.path)
-            if step is not None and item.code is not None and now(step).digest != item.code:
-                why = ", ".join(changes(old.get(item.code, {}), now(step).parts)) or "its code changed"
+        record = self._record()
+        for path, known in record.states.items():
+            step = step_at(flow, path) if known.state in ACCEPTED else None
+            why = code_changes(step, known, record) if step is not None else []
+            if why:
                 raise RunError(
-                    f"step {item.path!r} of run {self.id} finished with other code ({why}); rerun() makes a new run "
-                    "that shares what is unchanged, resume(keep_changed=True) keeps the old value",
+                    f"step {path!r} of run {self.id} finished with other code ({', '.join(why)}); rerun() makes a "
+                    "new run that shares what is unchanged, resume(keep_changed=True) keeps the old value",
                     run=self.id,
-                    step=item.path,
+                    step=path,
                 )
 
     def rerun(
@@ -327,30 +315,22 @@ class Run:
         value differs.
         """
         flow = self._find_flow(flow)
-        row = self._row()
-        paths = {node.path for node in flow.nodes} | {step.name for step in flow.steps}
+        row, states = self._states()
+        paths = {node.path for node in flow.nodes} | set(flow.by_name)
         if from_step is not None and from_step not in paths:
             raise FlowError(
                 f"flow {flow.name!r} has no step {from_step!r}; it has {', '.join(sorted(paths))}"
             )
-        given = json.loads(row.inputs)
-
-        def shared(db: tables.Connection) -> Mapping[str, StepState]:
-            states = fold(tables.event_rows(db, row.id))
-            return {path: item for path, item in states.items() if item.state in SETTLED}
-
-        forced = frozenset() if from_step is None else frozenset([from_step])
+        kept = {key: _Kept(text) for key, text in json.loads(row.inputs).items() if key in flow.inputs}
+        shared = {path: item for path, item in states.items() if item.state in SETTLED}
         return _start(
             flow,
-            {**{key: _Kept(text) for key, text in given.items() if key in flow.inputs}, **(with_ or {})},
+            {**kept, **(with_ or {})},
             self.store,
-            row={
-                "name": name or row.name,
-                "tags": row.tags,
-                "parent": row.uid,
-                "parent_seq": self._last_seq(),
-            },
-            options=StartOptions(shared, forced, open_executor(executor)),
+            Start(shared, from_step, open_executor(executor)),
+            name=name or row.name,
+            tags=row.tags,
+            parent=row.uid,
         )
 
     # --- comparing ---------------------------------------------------------------------------------------------------
@@ -368,26 +348,18 @@ class Run:
                 if not ends:
                     raise FlowError(f"step {step!r} of run {row.uid} has not ended", run=row.uid, step=step)
                 event = ends[-1]
-            rows = tables.event_rows(db, row.id, until=event)
-        if not rows or rows[-1][0] != event:
-            raise FlowError(f"run {row.uid} has no event {event}; it has {len(rows)}", run=row.uid)
-        return Past(row.uid, rows, self.store.folder)
+            last = tables.last_seq(db, row.id)
+            if event is None or not 0 < event <= last:
+                raise FlowError(f"run {row.uid} has no event {event}; it has {last}", run=row.uid)
+            return Past(self.store, row, event, tables.moment(db, row.id, event))
 
     def explain(self, step: str, *, flow: Flow | None = None) -> Explanation:
         """Why a step would run or be reused if this run were done again now: "function `norm` changed"."""
-        flow = self._find_flow(flow)
-        row, states = self._states()
-        return explain(flow, step, states, json.loads(row.inputs), _fingerprinter(), self._parts(states))
+        return explain(self._find_flow(flow), step, self._record())
 
     def diff(self, other: Run) -> Difference:
         """What differs between this run and another: inputs, values, states, code."""
-        (mine, states), (its, others) = self._states(), other._states()
-        inputs = (json.loads(mine.inputs), json.loads(its.inputs))
-        return compare(inputs, (states, others), {**self._parts(states), **other._parts(others)})
-
-    def _parts(self, states: Mapping[str, StepState]) -> dict[bytes, dict[str, str]]:
-        with self.store.read() as db:
-            return tables.code_parts(db, [item.code for item in states.values() if item.code])
+        return compare(self._record(), other._record())
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
@@ -396,9 +368,49 @@ class Run:
         return f"Run({row.uid}, {row.flow}, {self.state}, {row.progress:.0f}%)"
 
     def _repr_html_(self) -> str:
-        from .show import run_html
+        from .show import View
 
-        return run_html(self)
+        return View(self).html()
+
+    def _ipython_display_(self) -> None:
+        from .show import display_in_notebook
+
+        display_in_notebook(self)
+
+
+class _Interrupts:
+    """SIGINT within the block: ``came``, and the future ``first``, which is done then.
+
+    asyncio makes a cancellation of it, which looks like any other; ipykernel too, but may leave its loop asleep.
+    """
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self.came = False
+        self._loop = asyncio.get_running_loop()
+        self.first: asyncio.Future[None] = self._loop.create_future()
+        self._main = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> _Interrupts:
+        if self._main:
+            self._before = signal.signal(signal.SIGINT, self._take)
+        return self
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        self._loop.call_soon_threadsafe(self._end)
+        if callable(self._before):
+            self._before(number, frame)
+
+    def _end(self) -> None:
+        if not self.first.done():
+            self.first.set_result(None)
+
+    def __exit__(self, *_: object) -> None:
+        # Waits may end in any order: what another one has put on top of this one stays, and passes signals on.
+        if self._main and signal.getsignal(signal.SIGINT) == self._take:
+            signal.signal(signal.SIGINT, self._before or signal.SIG_DFL)
 
 
 class _Kept(NamedTuple):
@@ -431,28 +443,19 @@ def start(
     FlowError for inputs that are missing, unknown or cannot be kept; StoreError at once for a store that cannot be
     used.
     """
-    row = {
-        "name": name or flow.name,
-        "key": key,
-        "tags": json.dumps(list(tags)),
-        "person": owner,
-        "parent": parent,
-    }
-    return _start(
-        flow, inputs or {}, open_store(store), row=row, options=StartOptions(executor=open_executor(executor))
-    )
+    begun = Start(executor=open_executor(executor))
+    told = {"key": key, "tags": json.dumps(list(tags)), "person": owner, "parent": parent}
+    return _start(flow, inputs or {}, open_store(store), begun, name=name or flow.name, **told)
 
 
-def _start(
-    flow: Flow, inputs: Mapping[str, object], store: Store, *, row: Mapping[str, Any], options: StartOptions
-) -> Run:
+def _start(flow: Flow, inputs: Mapping[str, object], store: Store, begun: Start, **told: Any) -> Run:
     flow.check_inputs(inputs)
     for node in flow.nodes:
         if node.step.options.isolation == "process":
             check_picklable(node.step)
     given, files = _keep_inputs(inputs, store)
     full = {
-        "uid": uuid.uuid4().hex[:12],
+        "uid": os.urandom(6).hex(),
         "flow": flow.name,
         "version": flow.version,
         "module": flow.module,
@@ -463,11 +466,11 @@ def _start(
         "progress": 0.0,
         "epoch": 1,
         "created": time.time(),
-        **row,
-        "person": row.get("person") or _person(),
+        **told,
+        "person": told.get("person") or _person(),
     }
     scheduler = scheduler_of(store)
-    started, live = scheduler.call(scheduler.start, full, flow, files, options)
+    started, live = scheduler.call(scheduler.start, full, flow, files, begun)
     if started.uid != full["uid"] and (started.flow, json.loads(started.inputs)) != (flow.name, given):
         raise FlowError(
             f"the key {started.key!r} is that of run {started.uid}, which has another flow or other inputs",
@@ -486,11 +489,10 @@ def _keep_inputs(inputs: Mapping[str, object], store: Store) -> tuple[dict[str, 
             given[name] = value.text
             continue
         try:
-            encoded = values.encode(value, store.folder)
+            given[name], some = values.encode(value, store.folder)
         except FlowError as error:
             raise FlowError(f"input {name!r}: {error}", input=name) from error
-        given[name] = encoded.text
-        files.update(encoded.files)
+        files.update(some)
     return given, files
 
 
@@ -498,13 +500,8 @@ def open_run(store: Place, run_id: str, *, flow: Flow | None = None) -> Run:
     """The run with this id, or with an id that begins so. RunNotFoundError."""
     opened = open_store(store)
     with opened.read() as db:
-        uid = tables.run_row(db, run_id).uid
-    run = Run(opened, uid, flow=flow)
-    if flow is None:
-        with contextlib.suppress(ImportError):
-            row = run._row()
-            run._flow = _flow_in(row.module, row.flow, load=False)
-    return run
+        row = tables.run_row(db, run_id)
+    return Run(opened, row.uid, flow=flow or _flow_in(row.module, row.flow, load=False))
 
 
 def list_runs(
@@ -544,38 +541,15 @@ def _flow_in(module: str, name: str, *, load: bool = True) -> Flow | None:
     return next((flow for flow in found if flow.name == name), None)
 
 
-def _fingerprinter() -> Callable[[Step], Fingerprint]:
-    made: dict[int, Fingerprint] = {}
-
-    def of(step: Step) -> Fingerprint:
-        if id(step) not in made:
-            more = () if step.options.when is None else (step.options.when,)
-            made[id(step)] = fingerprint(step.function, *more)
-        return made[id(step)]
-
-    return of
-
-
-def _step_in(flow: Flow, path: str) -> Step | None:
-    """The step of a flow that a path of a run belongs to: ``qc[S1]/norm`` is the step ``norm`` of the flow ``qc``."""
-    head, _, rest = path.partition("/")
-    found = flow.by_name.get(head.partition("[")[0])
-    return None if found is None else step_at(found, rest)
-
-
-def _refuse_owned(scheduler: Scheduler | None, row: RunRow) -> None:
-    state = state_of(row, scheduler)
-    if state in (*tables.ACTIVE, *tables.ENDED):
-        raise RunError(f"run {row.uid} is {state}", run=row.uid)
-
-
 def _step_info(step: StepState, run_state: str) -> StepInfo:
-    # A step that was at work when its run was cut off is at work no more.
-    cut = step.state == "running" and run_state in ("interrupted", *tables.ENDED)
+    # A step that was at work when its run was cut off is at work no more, nor is a fan-out whose run is paused.
+    state = step.state
+    if state == "running" and run_state not in tables.ACTIVE:
+        state = "waiting" if run_state == "paused" else "cancelled"
     facts = step.facts
     return StepInfo(
         step.path,
-        "cancelled" if cut else step.state,
+        state,
         step.attempt,
         None if step.began is None else _moment(step.began),
         None if step.ended is None else _moment(step.ended),
@@ -584,15 +558,9 @@ def _step_info(step: StepState, run_state: str) -> StepInfo:
     )
 
 
-def _plain(value: Any) -> Any:
-    return None if value is values.SKIPPED else value
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
 def _person() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -600,4 +568,6 @@ def _person() -> str:
 
 
 def _environment() -> dict[str, str]:
+    import platform
+
     return {"python": platform.python_version(), "platform": platform.platform(terse=True)}

@@ -7,29 +7,26 @@ its inputs are safe. Steps that are ready at once share a transaction.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import IntegrityError, RunError, StoreError
 from . import store as tables
 from . import values
 from .codehash import is_fresh
 from .context import Context
-from .events import SETTLED, StepState, fold
-from .executors import Job, Outcome, Threads, perform, perform_async, perform_far
+from .events import SETTLED, fold
+from .executors import Job, Outcome, Threads, perform, perform_async, perform_far, settle
 from .graph import Flow
-from .live import Live, Task
-from .processes import Child
+from .live import ROW_EVERY_S, Given, Live, Start, Task
 from .store import Change, Fenced, RunRow, Store
 from .values import SKIPPED_TEXT
 
@@ -37,35 +34,28 @@ LEASE_S = 30.0
 _POLL_S = 0.5
 #: Inline steps run this long before their results are committed and others have their turn.
 _TURN_S = 0.02
+#: Of many steps that are ready this many share a transaction, so that the first are at work while others are prepared.
+_TOGETHER = 64
 _T = TypeVar("_T")
-
-
-class StartOptions(NamedTuple):
-    """How a run begins: values of an earlier run to share, steps to compute anew, where steps run."""
-
-    shared: Callable[[tables.Connection], Mapping[str, StepState]] | None = None
-    forced: frozenset[str] = frozenset()
-    executor: Any = None
 
 
 class Scheduler:
     """Drives the runs of one store in this process."""
 
     def __init__(self, store: Store, *, lease_s: float | None = None) -> None:
+        import asyncio  # takes as long to load as all the rest
+
         self.store, self.lease_s = store, lease_s or LEASE_S
-        self.id = uuid.uuid4().hex
-        self.host, self.pid = host_id(), os.getpid()
+        self.id = os.urandom(16).hex()
         self.lives: dict[str, Live] = {}
         self._uids: dict[int, str] = {}
         self._codes: set[bytes] = set()
         self._done: deque[tuple[Live, Task, Context, Outcome]] = deque()
         self._inline: deque[tuple[Live, Task, Job]] = deque()
         self._launching: list[tuple[Live, Task, Job]] = []
-        self._awake = False
-        self._closed = False
+        self._awake = self._closed = self._looking = False
         self._renewed = 0.0
         self._abandoned: list[tuple[int, int]] = []
-        self._looking = False
         self.threads = Threads(max(32, (os.cpu_count() or 2) * 4))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="workflow-scheduler", daemon=True)
@@ -74,7 +64,6 @@ class Scheduler:
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
         finally:
@@ -84,23 +73,19 @@ class Scheduler:
         """Run ``function`` on the scheduler's thread and give what it gives."""
         if threading.current_thread() is self._thread:
             return function(*args)
-        future: Future[_T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(function(*args))
-            except BaseException as error:
-                future.set_exception(error)
-
         if self._closed:
             raise RunError("the store was closed; open the run again")
-        self._loop.call_soon_threadsafe(run)
+        future: Future[_T] = Future()
+        self._loop.call_soon_threadsafe(settle, future, function, *args)
         return future.result()
 
     def wake(self) -> None:
         """Have a turn soon; from any thread."""
         if not self._awake:
             self._awake = True
+            if threading.get_ident() == self._thread.ident:
+                self._loop.call_soon(self._turn)
+                return
             with contextlib.suppress(RuntimeError):  # closed: nobody is left to wake
                 self._loop.call_soon_threadsafe(self._turn)
 
@@ -126,49 +111,54 @@ class Scheduler:
             self._stop_attempts(live)
             self._drop(live, "interrupted")
         with self.store.write() as db:
-            tables.renew(db, self.id, self.host, self.pid, 0.0)
+            self._renew(db, 0.0)
+
+    def _renew(self, db: tables.Connection, expires: float | None = None) -> None:
+        limit = time.time() + self.lease_s if expires is None else expires
+        tables.renew(db, self.id, host_id(), os.getpid(), limit)
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
     def start(
-        self, row: Mapping[str, Any], flow: Flow, files: Mapping[str, int], options: StartOptions
+        self, row: Mapping[str, Any], flow: Flow, files: Mapping[str, int], begun: Start
     ) -> tuple[RunRow, Live | None]:
         """Record a run and begin it; if its key is known, give the run that has it."""
         self.store.check()
         with self.store.write(synced=True) as db:
-            tables.renew(db, self.id, self.host, self.pid, time.time() + self.lease_s)
+            self._renew(db)
             if row["key"] is not None:
                 self.store.guard(db, str(row["key"]))
                 known = tables.run_by_key(db, str(row["key"]))
                 if known is not None:
                     return known, self.lives.get(known.uid)
             number = tables.insert_run(db, {**row, "owner": self.id, "state": "running"})
-            tables.apply(db, Change(number, 1, [tables.event(number, 1, "started")], None, files, {}))
+            tables.apply(db, Change(number, 1, [tables.event(number, 1, "started")], None, files))
             started = tables.run_row(db, str(row["uid"]))
-            shared = options.shared(db) if options.shared is not None else {}
-        live = Live(started, flow, self.store.folder, {}, shared, options.forced, options.executor, 1)
-        self._adopt(live)
-        return started, live
+        return started, self._adopt(Live(started, flow, self.store.folder, begun, {}, 1))
 
-    def resume(self, uid: str, flow: Flow, options: StartOptions) -> Live:
+    def resume(self, uid: str, flow: Flow, begun: Start) -> Live:
         """Take a run that has no living owner and go on where its last commit left it."""
         self.store.check()
         with self.store.write(synced=True) as db:
-            tables.renew(db, self.id, self.host, self.pid, time.time() + self.lease_s)
-            row = tables.claim(
-                db, uid, self.id, may_claim=partial(_may_resume, self), lock=self.store.row_lock
-            )
+            self._renew(db)
+            row = tables.claim(db, uid, self.id, may_claim=self._may_resume, lock=self.store.row_lock)
             known = fold(tables.event_rows(db, row.id))
             seq = tables.last_seq(db, row.id) + 1
             state = ("running", row.progress, self.id, None, None)
-            tables.apply(db, Change(row.id, row.epoch, [tables.event(row.id, seq, "resumed")], state, {}, {}))
-            shared = options.shared(db) if options.shared is not None else {}
+            tables.apply(db, Change(row.id, row.epoch, [tables.event(row.id, seq, "resumed")], state))
             row = tables.run_row(db, row.uid)
-        live = Live(row, flow, self.store.folder, known, shared, options.forced, options.executor, seq)
-        self._adopt(live)
-        return live
+        return self._adopt(Live(row, flow, self.store.folder, begun, known, seq))
 
-    def _adopt(self, live: Live) -> None:
+    def _may_resume(self, row: RunRow) -> None:
+        state = state_of(row, self)
+        if state not in ("paused", "failed", "interrupted"):
+            ended = state in ("done", "cancelled")
+            advice = "rerun() makes a new run from its values" if ended else "it is at work"
+            raise RunError(
+                f"run {row.uid} is {state} and cannot be resumed; {advice}", run=row.uid, state=state
+            )
+
+    def _adopt(self, live: Live) -> Live:
         if not self._looking:
             self._looking = True
             self._loop.call_later(_POLL_S, self._look_after)
@@ -176,13 +166,15 @@ class Scheduler:
         live.codes_stored = self._codes
         self.lives[live.row.uid] = live
         self.wake()
+        return live
 
     def ask(self, uid: str, wanted: str) -> bool:
         """Pause, cancel or interrupt a run that is driven here; False if it is not."""
         live = self.lives.get(uid)
-        if live is None or live.over:
+        if live is None:
             return False
         self._obey(live, wanted)
+        self._commit()  # whoever asked finds it written
         self.wake()
         return True
 
@@ -206,11 +198,12 @@ class Scheduler:
         if self._closed or not (self.lives or self._abandoned):
             self._looking = False
             return
+        self._loop.call_later(_POLL_S, self._look_after)
         try:
             if time.monotonic() - self._renewed > self.lease_s / 3:
                 self.store.check()
                 with self.store.write() as db:
-                    tables.renew(db, self.id, self.host, self.pid, time.time() + self.lease_s)
+                    self._renew(db)
                 self._renewed = time.monotonic()
             if self._abandoned:
                 with self.store.write() as db:
@@ -219,16 +212,12 @@ class Scheduler:
             with self.store.read() as db:
                 wished = dict(tables.wishes(db, self.id))
         except StoreError as error:
-            for live in list(self.lives.values()):
-                self._give_up(live, error)
-            self._loop.call_later(_POLL_S, self._look_after)
+            self._give_up_all(error)
             return
         for live in self.lives.values():
             if live.row.id in wished:
                 self._obey(live, wished[live.row.id])
-        if wished:
-            self.wake()
-        self._loop.call_later(_POLL_S, self._look_after)
+                self.wake()
 
     # --- a turn ------------------------------------------------------------------------------------------------------
 
@@ -238,8 +227,7 @@ class Scheduler:
         try:
             self._take_turn()
         except BaseException as error:
-            for live in list(self.lives.values()):
-                self._give_up(live, error)
+            self._give_up_all(error)
 
     def _take_turn(self) -> None:
         """Take outcomes, decide, commit, launch; again while inline steps bring new outcomes, for a while."""
@@ -251,44 +239,53 @@ class Scheduler:
                     self._advance(live)
             self._commit()
             self._launch()
-            self._run_inline(limit)
-            if not self._done:
-                if self._inline:
+            while self._inline:
+                live, task, job = self._inline.popleft()
+                self._done.append((live, task, job.context, perform(job)))
+                if time.monotonic() > limit:
+                    break
+            waits = any(live.ready for live in self.lives.values())
+            if waits or not self._done or time.monotonic() > limit:
+                if waits or self._done or self._inline:
                     self.wake()
-                return
-            if time.monotonic() > limit:
-                self.wake()
                 return
 
     def _take_outcomes(self) -> None:
+        fresh: dict[int, bool] = {}
         while self._done:
             live, task, context, outcome = self._done.popleft()
-            if self.lives.get(live.row.uid) is not live or task.context is not context:
+            if live.over or task.context is not context:
                 continue  # the run was let go, or this attempt was given up: its result comes too late
             live.running.pop(task.path, None)
             task.handle = task.context = None
+            mark = task.fingerprint
             if live.stopping:
                 task.state = "cancelled"
                 live.note("cancelled", task)
-            elif outcome.error is None:
-                if task.fingerprint is not None and not is_fresh(task.fingerprint):
-                    # The code was changed while it ran: right for this run, but no value to use again.
-                    task.key = None
-                live.accept(task, outcome.text, outcome.files, contract=outcome.contract)
-            else:
+            elif outcome.error is not None:
                 self._retry_or_fail(live, task, outcome)
+            else:
+                if mark is not None:
+                    sure = fresh.get(id(mark))
+                    if sure is None:
+                        sure = fresh[id(mark)] = is_fresh(mark)
+                    if not sure:
+                        # The code was changed while it ran: right for this run, but no value to use again.
+                        task.key = None
+                live.accept(task, outcome.text, outcome.files, None, outcome.contract)
 
     def _retry_or_fail(self, live: Live, task: Task, outcome: Outcome) -> None:
-        delay = live.delay_before_retry(task, outcome.error)
-        if delay is None or live.is_closed(task):
+        error = outcome.error
+        delay = live.delay_before_retry(task, error)
+        if delay is None:
             live.fail(task, outcome)
             return
-        task.state, task.due = "retrying", time.time() + delay
-        kind, message = type(outcome.error).__name__, str(outcome.error)
-        live.note("retrying", task, due=task.due, type=kind, message=message, attempt=task.attempt)
+        due, kind = time.time() + delay, type(error).__name__
+        live.note("retrying", task, due=due, type=kind, message=str(error), attempt=task.attempt)
         self._wait_for_retry(live, task, delay)
 
     def _wait_for_retry(self, live: Live, task: Task, delay: float) -> None:
+        task.state = "retrying"
         live.n_waiting_retry += 1
 
         def again() -> None:
@@ -300,91 +297,74 @@ class Scheduler:
 
     def _advance(self, live: Live) -> None:
         """Go through what is ready: restored, skipped and reused values are taken at once, the rest is to start."""
-        while live.ready:
-            if live.state != "running" or live.failure is not None:
+        while live.ready and len(self._launching) < _TOGETHER:
+            if live.state != "running" or live.failed:
                 live.ready.clear()
                 return
-            batch, live.ready = live.ready, deque()
-            keyed: list[tuple[Task, tuple[tuple[str, str], ...]]] = []
-            for task in batch:
-                self._consider(live, task, keyed)
-            known = self._look_up(live, keyed)
-            if live.over:  # the store could not be read
+            batch, live.ready = live.ready[:_TOGETHER], live.ready[_TOGETHER:]
+            live.sure.clear()
+            keyed = [(task, given) for task in batch if (given := self._consider(live, task)) is not None]
+            try:
+                known = self._look_up(live, [task for task, _ in keyed])
+            except StoreError as error:
+                self._give_up(live, error)
                 return
             for task, given in keyed:
-                found = known.get(task.key or b"")
+                found = known.get(task.key) if known else None
                 if found is not None:
-                    live.accept(task, found[0], found[2], source=found[1])
+                    live.accept(task, *found)
                 else:
                     self._launching.append((live, task, live.start(task, given)))
 
-    def _consider(
-        self, live: Live, task: Task, keyed: list[tuple[Task, tuple[tuple[str, str], ...]]]
-    ) -> None:
-        if live.is_closed(task):
-            return
-        known = live.known.get(task.path) if task.state == "waiting" else None
-        if known is not None and known.state in SETTLED:
-            live.restore(task, known)
-            return
+    def _consider(self, live: Live, task: Task) -> Given | None:
+        """The arguments of a task that has its key now, None if there is nothing more to do for it."""
+        if task.parent is not None and live.is_closed(task):
+            return None
+        known = live.known.get(task.path) if live.known and task.state == "waiting" else None
         if known is not None:
+            if known.state in SETTLED:
+                live.restore(task, known)
+                return None
             task.attempt = known.attempt
             wait_s = known.facts["due"] - time.time() if known.state == "retrying" else 0.0
             if wait_s > 0:
-                task.state = "retrying"
                 self._wait_for_retry(live, task, wait_s)
-                return
+                return None
         given = live.given(task)
         if given is None:
             live.accept(task, SKIPPED_TEXT, {})
-            return
+            return None
         try:
-            if task.group:
-                live.expand(task, given)
-                return
-            live.set_key(task, given)
+            if not task.group:
+                live.set_key(task, given)
+                return given
+            live.expand(task, given)
         except Exception as error:  # a step that cannot be laid out or hashed is a step that fails
             live.fail(task, Outcome(error=error))
-            return
-        keyed.append((task, given))
+        return None
 
-    def _look_up(
-        self, live: Live, keyed: list[tuple[Task, tuple[tuple[str, str], ...]]]
-    ) -> dict[bytes, tuple[str, str, dict[str, int]]]:
-        """Values that were computed before, whose files are all there: key → text, run, files."""
-        free = [task for task, _ in keyed if not (live.forced and self._is_forced(live, task))]
-        wanted = [task.key for task in free if task.key and task.step.options.cache]
-        found: dict[bytes, tuple[str, str | int]] = {}
-        try:
-            if wanted:
-                found.update(self.store.peek(lambda db: tables.reusable(db, wanted)))
-        except StoreError as error:
-            self._give_up(live, error)
-            return {}
-        for task in free if live.shared else ():
-            shared = live.shared.get(task.path)
-            if shared is not None and task.key and shared.key == task.key:
-                found[task.key] = (shared.value or SKIPPED_TEXT, live.row.parent or "")
-        if not found:
-            return {}
-        files = {key: self._files(text) for key, (text, _) in found.items()}
-        return {
-            key: (text, self._uid(run), has)
-            for key, (text, run) in found.items()
-            if (has := files[key]) is not None
-        }
-
-    def _uid(self, run: str | int) -> str:
-        if isinstance(run, str):
-            return run
-        if run not in self._uids:
-            self._uids[run] = self.store.peek(lambda db: tables.uid_of(db, run))
-        return self._uids[run]
-
-    def _is_forced(self, live: Live, task: Task) -> bool:
-        return bool(live.forced) and any(
-            task.path == name or task.path.startswith((name + "/", name + "[")) for name in live.forced
-        )
+    def _look_up(self, live: Live, tasks: Sequence[Task]) -> dict[Any, tuple[str, dict[str, int], str]]:
+        """Values that were computed before, whose files are all there: key → text, files, run."""
+        forced, shared = live.begun.forced, live.begun.shared
+        if forced is not None:
+            below = (forced + "/", forced + "[")
+            tasks = [task for task in tasks if task.path != forced and not task.path.startswith(below)]
+        wanted = [task.key for task in tasks if task.key is not None and task.step.options.cache]
+        found: dict[Any, tuple[str, str | int]] = {}
+        if wanted:
+            found.update(self.store.peek(tables.reusable, wanted))
+        for task in tasks if shared else ():
+            known = shared.get(task.path)
+            if known is not None and task.key is not None and known.key == task.key:
+                found[task.key] = (known.value or SKIPPED_TEXT, live.row.parent or "")
+        usable = {}
+        for key, (text, run) in found.items():
+            files = self._files(text)
+            if files is not None:
+                if isinstance(run, int) and run not in self._uids:
+                    self._uids[run] = self.store.peek(tables.uid_of, run)
+                usable[key] = (text, files, run if isinstance(run, str) else self._uids[run])
+        return usable
 
     def _files(self, text: str) -> dict[str, int] | None:
         """The files of a value that was kept earlier; None if one is no longer there."""
@@ -394,57 +374,55 @@ class Scheduler:
             names = values.file_names(text, self.store.folder)
         except IntegrityError:
             return None
-        if not names:
-            return {}
-        sizes = self.store.peek(lambda db: tables.file_sizes(db, names))
-        if set(sizes) != set(names) or not all(self.store.folder.has(name, sizes[name]) for name in names):
-            return None
-        return sizes
+        sizes = self.store.peek(tables.file_sizes, names) if names else {}
+        there = set(sizes) == names and all(self.store.folder.has(name, sizes[name]) for name in names)
+        return sizes if there else None
 
     def _commit(self) -> None:
         """Write what changed in all runs in one transaction, then tell those that wait."""
+        changed = []
+        synced = False
         for live in self.lives.values():
-            outcome = live.outcome()
-            if outcome is not None and live.state != outcome:
+            outcome = None if live.running else live.outcome()
+            if outcome is not None:
                 live.state = outcome
-                if outcome == "done":
-                    live.progress = 100.0
                 live.note(outcome)
-        changed = [live for live in self.lives.values() if live.events]
+            if live.events or live.is_behind():
+                changed.append(live)
+                synced = synced or live.state not in ("running", "pausing")
         if not changed:
             return
-        synced = any(live.state not in ("running", "pausing") for live in changed)
         fenced: list[Live] = []
-        wished: dict[Live, str] = {}
+        wished: list[tuple[Live, str]] = []
         try:
             with self.store.write(synced=synced) as db:
                 for live in changed:
+                    was_behind = live.behind
                     try:
                         wish = tables.apply(db, live.change(), lock=self.store.row_lock)
-                        if wish is not None:
-                            wished[live] = wish
+                        if wish is not None and live.state == "running":
+                            wished.append((live, wish))
                     except Fenced:
                         fenced.append(live)
+                    if live.behind and not was_behind:
+                        self._loop.call_later(ROW_EVERY_S, self.wake)
         except StoreError as error:
             for live in changed:
                 self._give_up(live, error)
             return
         for live in fenced:
-            self._give_up(
-                live, RunError(f"run {live.row.uid} was taken over by another process", run=live.row.uid)
-            )
+            taken = f"run {live.row.uid} was taken over by another process"
+            self._give_up(live, RunError(taken, run=live.row.uid))
         for live in changed:
             self._codes.update(live.codes)
             live.clear_changes()
-            if live in wished and live.state == "running":
-                self._obey(live, wished[live])
-                self.wake()
-            if live.stopping and live.running:
+            if live.stopping:
                 self._stop_attempts(live)
-            if live.state in ("done", "failed", "cancelled", "paused"):
-                if live.failure is not None:
-                    live.exception = live.failure[1]
+            if live.state not in tables.ACTIVE:
                 self._drop(live, live.state)
+        for live, wish in wished:
+            self._obey(live, wish)
+            self.wake()
 
     def _drop(self, live: Live, state: str) -> None:
         self.lives.pop(live.row.uid, None)
@@ -464,43 +442,41 @@ class Scheduler:
             live.over = True
             live.ended.set_exception(error)
 
+    def _give_up_all(self, error: BaseException) -> None:
+        for live in list(self.lives.values()):
+            self._give_up(live, error)
+
     # --- attempts ----------------------------------------------------------------------------------------------------
 
     def _launch(self) -> None:
         launching, self._launching = self._launching, []
-        for live, task, job in launching:
+        for item in launching:
+            live, task, job = item
             kind = task.step.options.isolation
             if kind == "inline":
-                self._inline.append((live, task, job))
+                self._inline.append(item)
                 continue
             job.context.tell = partial(self._tell, live, task, job.context)
             if kind == "async":
                 task.handle = self._loop.create_task(self._await(live, task, job))
-            elif live.executor is not None:
-                task.handle = live.executor.submit(perform_far, job, values.importable_types())
+            elif live.begun.executor is not None:
+                task.handle = live.begun.executor.submit(perform_far, job, values.importable_types())
                 task.handle.add_done_callback(partial(self._take_future, live, task, job.context))
-            elif kind == "process":
-                self.threads.put(partial(self._run_process, live, task, job))
             else:
-                self.threads.put(partial(self._run_thread, live, task, job))
+                self.threads.put(partial(self._run, live, task, job, kind))
 
-    def _run_inline(self, limit: float) -> None:
-        while self._inline:
-            live, task, job = self._inline.popleft()
-            self._done.append((live, task, job.context, perform(job)))
-            if time.monotonic() > limit:
-                return
-
-    def _run_thread(self, live: Live, task: Task, job: Job) -> None:
-        self.deliver(live, task, job.context, perform(job))
-
-    def _run_process(self, live: Live, task: Task, job: Job) -> None:
+    def _run(self, live: Live, task: Task, job: Job, kind: str) -> None:
+        """An attempt in this thread, or in a process that this thread waits for."""
         try:
-            child = Child(job)
-            task.handle = child
-            if job.context.stopped:
-                child.kill()
-            outcome = child.outcome()
+            if kind == "process":
+                from .processes import Child
+
+                task.handle = child = Child(job)
+                if job.context.stopped:
+                    child.cancel()
+                outcome = child.outcome()
+            else:
+                outcome = perform(job)
         except BaseException as error:
             outcome = Outcome(error=error)
         self.deliver(live, task, job.context, outcome)
@@ -522,7 +498,7 @@ class Scheduler:
         task.told = now
 
         def tell() -> None:
-            if task.context is context and self.lives.get(live.row.uid) is live:
+            if task.context is context and not live.over:
                 live.tell(task, fraction, message)
                 self.wake()
 
@@ -533,11 +509,8 @@ class Scheduler:
         for task in live.running.values():
             if task.context is not None:
                 task.context.stopped = True
-            handle = task.handle
-            if isinstance(handle, Child):
-                self.threads.put(handle.kill)
-            elif handle is not None:
-                handle.cancel()
+            if task.handle is not None:
+                task.handle.cancel()
 
 
 # --- owners ----------------------------------------------------------------------------------------------------------
@@ -579,12 +552,3 @@ def is_owned(row: RunRow) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _may_resume(scheduler: Scheduler, row: RunRow) -> None:
-    state = state_of(row, scheduler)
-    if state not in ("paused", "failed", "interrupted"):
-        advice = (
-            "rerun() makes a new run from its values" if state in ("done", "cancelled") else "it is at work"
-        )
-        raise RunError(f"run {row.uid} is {state} and cannot be resumed; {advice}", run=row.uid, state=state)

@@ -5,7 +5,7 @@ it, a finished step with its key and value. ``reuse`` finds such an event by its
 second, as an index that every commit touches would make each cost half as much again. ``run`` says what was asked and
 how far it is, ``owner`` who runs it and until when, ``file`` which value files it needs, ``code`` what its steps' code
 was made of. Steps have no table: their state is the fold of their events (:mod:`.events`). This module holds the SQL;
-:mod:`.sqlite` and :mod:`.postgres` open connections.
+:mod:`.sqlite` and :mod:`.postgres` say what is special to each database.
 """
 
 # ruff: noqa: S608 - SQL is put together from this module's own words; values are parameters
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from ..errors import RunNotFoundError
+from ..errors import RunNotFoundError, StoreError
 from .values import Folder
 
 _T = TypeVar("_T")
@@ -33,7 +34,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE run (
         id {ID}, uid TEXT NOT NULL UNIQUE, flow TEXT NOT NULL, version TEXT NOT NULL, module TEXT NOT NULL,
         name TEXT NOT NULL, key TEXT UNIQUE, tags TEXT NOT NULL, person TEXT NOT NULL, environment TEXT NOT NULL,
-        inputs TEXT NOT NULL, output TEXT NOT NULL, parent TEXT, parent_seq INTEGER,
+        inputs TEXT NOT NULL, output TEXT NOT NULL, parent TEXT,
         state TEXT NOT NULL, progress {REAL} NOT NULL, epoch INTEGER NOT NULL,
         owner TEXT, wanted TEXT, error TEXT, created {REAL} NOT NULL, finished {REAL}
     );
@@ -53,7 +54,7 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 class RunRow(NamedTuple):
-    """A row of ``run``; ``live`` tells whether its owner was alive when it was read."""
+    """A row of ``run``, with that of its owner."""
 
     id: int
     uid: str
@@ -68,7 +69,6 @@ class RunRow(NamedTuple):
     inputs: str
     output: str
     parent: str | None
-    parent_seq: int | None
     state: str
     progress: float
     epoch: int
@@ -107,66 +107,137 @@ class Fenced(Exception):  # noqa: N818
     """Another owner has taken the run: what this one writes is refused."""
 
 
-class Store(Protocol):
-    """A place for runs. ``address`` opens the same store again; ``journal`` says how it writes, for people."""
+class Store:
+    """A place for runs. ``address`` opens the same store again; ``journal`` says how it writes, for people.
 
-    address: str
-    journal: str
-    folder: Folder
+    A database adds how a connection is made, a transaction begun, and an error told.
+    """
+
+    journal = ""
     #: What a SELECT says to keep a run's row for its transaction.
-    row_lock: str
+    row_lock = ""
+    #: The database's errors, told as StoreError.
+    _errors: tuple[type[Exception], ...] = (OSError,)
 
-    def write(self, *, synced: bool = False) -> AbstractContextManager[Connection]:
-        """One transaction, alone; with ``synced`` it is on the disk when the block ends. StoreError."""
-        ...
+    def __init__(self, address: str, folder: Folder, durability: str) -> None:
+        if durability not in ("normal", "full"):
+            raise StoreError(f"durability is 'normal' or 'full', not {durability!r}")
+        self.address, self.folder, self.durability = address, folder, durability
+        self._mutex = threading.Lock()
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._db: Any = None
+        self._transactions = (Transaction(self, durability == "full"), Transaction(self, True))
 
-    def read(self) -> AbstractContextManager[Connection]:
-        """A connection for reading that is consistent from its first statement on. StoreError."""
-        ...
+    def _connect(self) -> Any:
+        raise NotImplementedError
 
-    def peek(self, query: Callable[[Connection], _T]) -> _T:
-        """A query by the thread that writes."""
-        ...
+    def _begin(self, *, synced: bool) -> None:
+        raise NotImplementedError
+
+    def _end(self) -> None:
+        """After every transaction that was begun."""
+
+    def _refusal(self, error: Exception) -> StoreError:
+        raise NotImplementedError
 
     def guard(self, db: Connection, name: str) -> None:
         """Keep others from starting a run with the key ``name`` until the transaction ends."""
-        ...
 
     def check(self) -> None:
         """StoreError if what was opened is no longer what is at the address."""
-        ...
 
-    def close(self) -> None: ...
-
-
-class Pool:
-    """Connections for reading, made as they are needed and used again."""
-
-    def __init__(self, connect: Any) -> None:
-        self._connect = connect
-        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+    def write(self, *, synced: bool = False) -> Transaction:
+        """One transaction, alone; with ``synced`` it is on the disk when the block ends. StoreError."""
+        return self._transactions[synced]
 
     @contextmanager
-    def borrow(self) -> Iterator[Any]:
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading that is consistent from its first statement on. StoreError."""
+        with self._told():
+            try:
+                db = self._idle.get_nowait()
+            except queue.Empty:
+                db = self._connect()
+            try:
+                yield db
+            except BaseException:
+                db.close()
+                raise
+            self._idle.put(db)
+
+    def peek(self, query: Callable[..., _T], *given: Any) -> _T:
+        """A query by the thread that writes, on its connection, whose cache is warm."""
+        with self._mutex:
+            try:
+                return query(self._db, *given)
+            except self._errors as error:
+                raise self._refusal(error) from error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            connection = self._idle.get_nowait()
-        except queue.Empty:
-            connection = self._connect()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._idle.put(connection)
+            yield
+        except self._errors as error:
+            raise self._refusal(error) from error
 
     def close(self) -> None:
         while not self._idle.empty():
             self._idle.get_nowait().close()
+        with self._mutex:
+            self._db.close()
+
+
+class Transaction:
+    """``BEGIN`` … ``COMMIT``. A class without state of its own, as it is entered at every step of every run."""
+
+    __slots__ = ("_store", "_synced")
+
+    def __init__(self, store: Store, synced: bool) -> None:
+        self._store, self._synced = store, synced
+
+    def __enter__(self) -> Connection:
+        store = self._store
+        store._mutex.acquire()
+        try:
+            store._begin(synced=self._synced)
+        except BaseException as error:
+            store._mutex.release()
+            if isinstance(error, store._errors):
+                raise store._refusal(error) from error
+            raise
+        db: Connection = store._db
+        return db
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        store = self._store
+        try:
+            if error is None:
+                store._db.execute("COMMIT")
+        except store._errors as failed:
+            error = failed
+        finally:
+            if error is not None:
+                with suppress(*store._errors):  # the error that led here is the one to tell
+                    store._db.execute("ROLLBACK")
+            store._end()
+            store._mutex.release()
+        if isinstance(error, store._errors):
+            raise store._refusal(error) from error
+
+
+def migrations(version: int, words: Mapping[str, str], place: str) -> list[list[str]]:
+    """The statements of each step from a version of the tables to today's. StoreError if that version is newer."""
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{place} was written by a newer version (its tables are version {version}, this one knows "
+            f"{len(MIGRATIONS)}); upgrade omics-nb"
+        )
+    return [script.format(**words).split(";") for script in MIGRATIONS[version:]]
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
 
-_RUN_COLUMNS = ", ".join(f"run.{name}" for name in RunRow._fields[:22])
+_RUN_COLUMNS = ", ".join(f"run.{name}" for name in RunRow._fields[:21])
 _SELECT_RUN = (
     f"SELECT {_RUN_COLUMNS}, owner.host, owner.pid, owner.expires "
     "FROM run LEFT JOIN owner ON owner.id = run.owner"
@@ -176,12 +247,12 @@ _EVENT_COLUMNS = ", ".join(EventRow._fields)
 
 def insert_run(db: Connection, row: Mapping[str, Any]) -> int:
     """Add a run; gives its number."""
-    names = ", ".join(row)
-    marks = ", ".join("?" * len(row))
-    found = db.execute(
-        f"INSERT INTO run ({names}) VALUES ({marks}) RETURNING id", tuple(row.values())
-    ).fetchone()
-    return int(found[0])
+    sql = f"INSERT INTO run ({', '.join(row)}) VALUES ({_marks(row)}) RETURNING id"
+    return int(db.execute(sql, tuple(row.values())).fetchone()[0])
+
+
+def _marks(values: Any) -> str:
+    return ", ".join("?" * len(values))
 
 
 def run_row(db: Connection, uid: str, *, lock: str = "") -> RunRow:
@@ -209,18 +280,16 @@ def run_rows(
     limit: int = 100,
 ) -> list[RunRow]:
     """Runs, newest first."""
-    terms, values = ["1 = 1"], list[Any]()
+    terms: dict[str, Sequence[Any]] = {"1 = 1": ()}
     if flow is not None:
-        terms.append("run.flow = ?")
-        values.append(flow)
+        terms["run.flow = ?"] = (flow,)
     if states:
-        terms.append(f"run.state IN ({', '.join('?' * len(states))})")
-        values += states
+        terms[f"run.state IN ({_marks(states)})"] = states
     if tag is not None:
-        terms.append("run.tags LIKE ?")
-        values.append(f"%{json.dumps(tag)}%")
+        terms["run.tags LIKE ?"] = (f"%{json.dumps(tag)}%",)
     sql = f"{_SELECT_RUN} WHERE {' AND '.join(terms)} ORDER BY run.id DESC LIMIT ?"
-    return [RunRow(*row) for row in db.execute(sql, (*values, limit)).fetchall()]
+    given = [value for values in terms.values() for value in values]
+    return [RunRow(*row) for row in db.execute(sql, (*given, limit)).fetchall()]
 
 
 def claim(
@@ -253,14 +322,6 @@ def disown(db: Connection, owner: str, runs: Sequence[tuple[int, int]]) -> None:
     )
 
 
-def forget_owners(db: Connection, before: float) -> None:
-    """Remove owners whose lease ended long ago and that own nothing."""
-    db.execute(
-        "DELETE FROM owner WHERE expires < ? AND id NOT IN (SELECT owner FROM run WHERE owner IS NOT NULL)",
-        (before,),
-    )
-
-
 def ask(db: Connection, run: int, wanted: str) -> None:
     """Leave a wish for the owner of a run: "pause" or "cancel"; a cancel is never taken back."""
     db.execute(
@@ -270,25 +331,24 @@ def ask(db: Connection, run: int, wanted: str) -> None:
 
 def wishes(db: Connection, owner: str) -> list[tuple[int, str]]:
     """Runs of an owner for which someone left a wish."""
-    rows = db.execute(
+    found: list[tuple[int, str]] = db.execute(
         "SELECT id, wanted FROM run WHERE owner = ? AND wanted IS NOT NULL", (owner,)
     ).fetchall()
-    return [(int(run), str(wanted)) for run, wanted in rows]
+    return found
 
 
 class Change(NamedTuple):
-    """What one transaction adds to a run: events but for their run, and what becomes of the run's own row.
+    """What one transaction adds to a run: rows of ``event`` as :func:`event` makes them, and what goes with them.
 
-    ``events`` are rows of ``event`` as :func:`event` makes them; ``row`` is (state, progress, owner, error, finished),
-    or None where it stays as it is.
+    ``row`` is (state, progress, owner, error, finished) for the run's own row, or None where it stays as it is.
     """
 
     run: int
     epoch: int
     events: list[tuple[Any, ...]]
-    row: tuple[str, float, str | None, str | None, float | None] | None
-    files: Mapping[str, int]
-    codes: Mapping[bytes, str]
+    row: tuple[str, float, str | None, str | None, float | None] | None = None
+    files: Mapping[str, int] = {}
+    codes: Mapping[bytes, str] = {}
     reuse: Sequence[tuple[bytes, int, int]] = ()
 
 
@@ -297,40 +357,35 @@ def event(run: int, seq: int, kind: str) -> tuple[Any, ...]:
     return (run, seq, time.time(), kind, None, None, None, None, None)
 
 
-_INSERT_EVENT = f"INSERT INTO event (run, {_EVENT_COLUMNS}) VALUES ({', '.join('?' * 9)})"
+_INSERT_EVENT = f"INSERT INTO event (run, {_EVENT_COLUMNS}) VALUES ({_marks(range(9))})"
 
 
 def apply(db: Connection, change: Change, *, lock: str = "") -> str | None:
     """Write a change; gives a wish left for the run's owner. Fenced if another has taken the run."""
-    run = change.run
+    run, epoch, events, row, files, codes, reuse = change
     found = db.execute(f"SELECT epoch, wanted FROM run WHERE id = ?{lock}", (run,)).fetchone()
-    if found is None or found[0] != change.epoch:
+    if found is None or found[0] != epoch:
         raise Fenced
-    if len(change.events) == 1:
-        db.execute(_INSERT_EVENT, change.events[0])
+    if len(events) == 1:
+        db.execute(_INSERT_EVENT, events[0])
     else:
-        db.executemany(_INSERT_EVENT, change.events)
-    if change.row is not None:
-        db.execute(
-            "UPDATE run SET state = ?, progress = ?, owner = ?, error = ?, finished = ? WHERE id = ?",
-            (*change.row, run),
-        )
-    if change.files:
-        db.executemany(
-            "INSERT INTO file (name, run, n_bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            sorted((name, run, size) for name, size in change.files.items()),
-        )
-    if change.reuse:
-        db.executemany(
-            "INSERT INTO reuse (key, run, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", sorted(change.reuse)
-        )
-    if change.codes:
-        db.executemany(
-            "INSERT INTO code (digest, parts) VALUES (?, ?) ON CONFLICT DO NOTHING",
-            sorted(change.codes.items()),
-        )
+        db.executemany(_INSERT_EVENT, events)
+    if row is not None:
+        sql = "UPDATE run SET state = ?, progress = ?, owner = ?, error = ?, finished = ? WHERE id = ?"
+        db.execute(sql, (*row, run))
+    if files:
+        _add(db, "file (name, run, n_bytes)", [(name, run, size) for name, size in files.items()])
+    if reuse:
+        _add(db, "reuse (key, run, seq)", reuse)
+    if codes:
+        _add(db, "code (digest, parts)", codes.items())
     wished: str | None = found[1]
     return wished
+
+
+def _add(db: Connection, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    marks = _marks(columns.split(","))
+    db.executemany(f"INSERT INTO {columns} VALUES ({marks}) ON CONFLICT DO NOTHING", sorted(rows))
 
 
 def last_seq(db: Connection, run: int) -> int:
@@ -339,7 +394,7 @@ def last_seq(db: Connection, run: int) -> int:
     return int(found[0] or 0)
 
 
-# --- events and files -------------------------------------------------------------------------------------------------
+# --- events, values, files -------------------------------------------------------------------------------------------
 
 
 def event_rows(
@@ -349,28 +404,42 @@ def event_rows(
 
     They are plain tuples in the order of :class:`EventRow`: naming thousands of fields costs more than reading them.
     """
-    sql, given = f"SELECT {_EVENT_COLUMNS} FROM event WHERE run = ? AND seq > ?", [run, after]
-    if until is not None:
-        sql, given = sql + " AND seq <= ?", [*given, until]
-    if step is not None:
-        sql, given = sql + " AND step = ?", [*given, step]  # type: ignore[list-item]
-    rows: list[EventRow] = db.execute(sql + " ORDER BY seq", given).fetchall()
+    terms: dict[str, Any] = {"run = ?": run, "seq > ?": after, "seq <= ?": until, "step = ?": step}
+    terms = {term: value for term, value in terms.items() if value is not None}
+    sql = f"SELECT {_EVENT_COLUMNS} FROM event WHERE {' AND '.join(terms)} ORDER BY seq"
+    rows: list[EventRow] = db.execute(sql, (*terms.values(),)).fetchall()
     return rows
+
+
+def moment(db: Connection, run: int, until: int) -> dict[str | None, str]:
+    """Step → the last event that tells its state, up to number ``until``; None stands for the run itself."""
+    sql = "SELECT step, kind FROM event WHERE run = ? AND seq <= ? AND kind NOT IN ('progress', 'warning')"
+    return dict(db.execute(sql + " ORDER BY seq", (run, until)).fetchall())
+
+
+def value_at(db: Connection, run: int, step: str, until: int = 2**31 - 1) -> str | None:
+    """The last value that a step had given, up to event number ``until``."""
+    sql = "SELECT value FROM event WHERE run = ? AND seq <= ? AND step = ? AND value IS NOT NULL"
+    found = db.execute(sql + " ORDER BY seq DESC LIMIT 1", (run, until, step)).fetchone()
+    return None if found is None else str(found[0])
+
+
+_REUSABLE = (
+    "SELECT reuse.key, event.value, reuse.run FROM reuse "
+    "JOIN event ON event.run = reuse.run AND event.seq = reuse.seq WHERE reuse.key"
+)
+_REUSABLE_ONE = f"{_REUSABLE} = ?"
 
 
 def reusable(db: Connection, keys: Sequence[bytes]) -> dict[bytes, tuple[str, int]]:
     """Key → value and number of the run that computed it, for the keys that are known."""
-    sql = (
-        "SELECT reuse.key, event.value, reuse.run FROM reuse "
-        "JOIN event ON event.run = reuse.run AND event.seq = reuse.seq WHERE reuse.key"
-    )
     if len(keys) == 1:
-        row = db.execute(f"{sql} = ?", keys).fetchone()
+        row = db.execute(_REUSABLE_ONE, keys).fetchone()
         return {} if row is None else {keys[0]: row[1:]}
     found: dict[bytes, tuple[str, int]] = {}
     for start in range(0, len(keys), 500):
         some = keys[start : start + 500]
-        rows = db.execute(f"{sql} IN ({', '.join('?' * len(some))})", some).fetchall()
+        rows = db.execute(f"{_REUSABLE} IN ({_marks(some)})", some).fetchall()
         found.update({bytes(key): (value, run) for key, value, run in rows})
     return found
 
@@ -382,29 +451,12 @@ def uid_of(db: Connection, run: int) -> str:
 def code_parts(db: Connection, digests: Iterable[bytes]) -> dict[bytes, dict[str, str]]:
     """Digest of a step's code → the parts that it was made of."""
     known = list(dict.fromkeys(digests))
-    if not known:
-        return {}
-    sql = f"SELECT digest, parts FROM code WHERE digest IN ({', '.join('?' * len(known))})"
+    sql = f"SELECT digest, parts FROM code WHERE digest IN ({_marks(known) or 'NULL'})"
     return {bytes(digest): json.loads(parts) for digest, parts in db.execute(sql, known).fetchall()}
 
 
 def file_sizes(db: Connection, names: Iterable[str]) -> dict[str, int]:
     """Size in bytes of value files, as they were when they were written."""
     known = list(dict.fromkeys(names))
-    if not known:
-        return {}
-    sql = f"SELECT name, n_bytes FROM file WHERE name IN ({', '.join('?' * len(known))})"
+    sql = f"SELECT name, n_bytes FROM file WHERE name IN ({_marks(known) or 'NULL'})"
     return dict(db.execute(sql, known).fetchall())
-
-
-def remove_runs(db: Connection, runs: Sequence[int]) -> None:
-    """Remove runs with all that belongs to them alone."""
-    for table, column in (("reuse", "run"), ("event", "run"), ("file", "run"), ("run", "id")):
-        db.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(run,) for run in runs])
-
-
-def file_names(db: Connection, *, without: Sequence[int] = ()) -> set[str]:
-    """Every value file that some run needs, but for those of some runs."""
-    left = set(without)
-    rows = db.execute("SELECT name, run FROM file").fetchall()
-    return {name for name, run in rows if run not in left}

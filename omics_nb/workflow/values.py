@@ -1,28 +1,24 @@
 """Values as text: a JSON tree whose large parts are files named by their SHA-256; exact both ways, never pickle.
 
 Plain JSON stands for itself. Everything else is an object with one key that begins with ``$``: ``{"$tuple": […]}``,
-``{"$date": "2024-05-01"}``, ``{"$type": "Study", "fields": {…}}``, ``{"$frame": "ab12….parquet"}``. As parts are
-named by what is in them, equal text means equal values.
+``{"$date": "2024-05-01"}``, ``{"$type": ["Study", {…}]}``, ``{"$frame": "ab12….parquet"}``. As parts are named by what
+is in them, equal text means equal values.
 """
 
 from __future__ import annotations
 
-import base64
+import binascii
 import enum
 import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
 from importlib import import_module
-from pathlib import Path, PosixPath, PurePath, PurePosixPath, PureWindowsPath, WindowsPath
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from ..errors import FlowError, IntegrityError, StoreError
 
@@ -30,12 +26,9 @@ from ..errors import FlowError, IntegrityError, StoreError
 INLINE = 16_384
 #: Stands for the value of a step that was skipped.
 SKIPPED: Any = enum.Enum("Skipped", ["SKIPPED"]).SKIPPED  # type: ignore[attr-defined]
-
-SKIPPED_TEXT = '{"$skipped":true}'
+SKIPPED_TEXT = '{"$skipped":0}'
 
 _dumps = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
-
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _NO_FILES: dict[str, int] = {}
 
@@ -47,14 +40,10 @@ class Encoded(NamedTuple):
     files: dict[str, int]
 
 
-class Folder:
+class Folder(NamedTuple):
     """Content-addressed files: ``ab/cdef….parquet`` holds bytes whose SHA-256 is ``abcdef…``."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[type[Folder], tuple[Path]]:
-        return Folder, (self.path,)
+    path: Path
 
     def locate(self, name: str) -> Path:
         return self.path / name[:2] / name[2:]
@@ -65,15 +54,12 @@ class Folder:
         target = self.locate(name)
         try:
             if target.exists() and target.stat().st_size == len(data):
-                os.utime(
-                    target
-                )  # young again, so that pruning leaves it to the step that is about to name it
-                return name
-            _write(target, data)
+                os.utime(target)  # young again: pruning leaves it to the step that is about to name it
+            else:
+                _write(target, data)
         except OSError as error:
-            raise StoreError(
-                f"the value cannot be written to {target.parent}: {error}", path=target
-            ) from error
+            told = f"the value cannot be written to {target.parent}: {error}"
+            raise StoreError(told, path=target) from error
         return name
 
     def get(self, name: str) -> bytes:
@@ -156,14 +142,18 @@ def expect_types(places: Mapping[str, tuple[str, str]]) -> None:
     _elsewhere.update(places)
 
 
-def _registered_type(name: str) -> type | None:
+def _registered_type(name: str) -> Any:
     if name not in _by_name and name in _elsewhere:
         module, qualname = _elsewhere[name]
         kind: Any = import_module(module)
         for part in qualname.split("."):
             kind = getattr(kind, part)
         register(kind, name=name)
-    return _by_name.get(name)
+    if name not in _by_name:
+        raise FlowError(
+            f"the value holds a {name!r}, which is not registered here: workflow.register({name})"
+        )
+    return _by_name[name]
 
 
 def _registered_name(kind: type) -> str | None:
@@ -173,11 +163,11 @@ def _registered_name(kind: type) -> str | None:
     return _by_type[kind]
 
 
-def shape_of(kind: type) -> str | None:
+def shape_of(kind: Any) -> str | None:
     """How a type is taken apart: "dataclass", "namedtuple", "enum", "model", or None."""
     if issubclass(kind, enum.Enum):
         return "enum"
-    if is_dataclass(kind):
+    if hasattr(kind, "__dataclass_fields__"):
         return "dataclass"
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return "namedtuple"
@@ -240,11 +230,23 @@ def _tree(value: Any, put: Put) -> Any:
         return value
     if kind is float:
         return value if value - value == 0 else {"$float": repr(value)}
-    maker = _MAKERS.get(kind)
-    if maker is not None:
-        return maker(value, put)
+    if kind is list:
+        return _items(value, put)
+    if kind is dict:
+        return _mapping(value, put)
+    known = _KINDS.get(f"{kind.__module__}.{kind.__qualname__}")
+    if known is not None:
+        return {known.tag: known.take(value, put)}
     name = _registered_name(kind)
-    return _foreign(value, put) if name is None else _registered(value, name, put)
+    if name is not None:
+        return {"$type": [name, _parts(value, put)]}
+    if kind.__module__.partition(".")[0] in ("numpy", "pandas", "anndata"):
+        from . import frames
+
+        tree = frames.to_tree(value, put, lambda item: _tree(item, put))
+        if tree is not None:
+            return tree
+    raise _UnknownTypeError(kind)
 
 
 def _items(values: Any, put: Put) -> list[Any]:
@@ -275,17 +277,14 @@ def _mapping(value: Mapping[Any, Any], put: Put) -> dict[str, Any]:
     return found
 
 
-def _registered(value: Any, name: str, put: Put) -> dict[str, Any]:
+def _parts(value: Any, put: Put) -> Any:
     shape = shape_of(type(value))
     if shape == "enum":
-        return {"$type": name, "member": value.name}
-    if shape == "dataclass":
-        parts = {item.name: getattr(value, item.name) for item in fields(value) if hasattr(value, item.name)}
-    elif shape == "namedtuple":
-        parts = value._asdict()
-    else:
-        parts = {key: getattr(value, key) for key in type(value).model_fields}
-    return {"$type": name, "fields": _mapping(parts, put)}
+        return value.name
+    if shape == "namedtuple":
+        return _mapping(value._asdict(), put)
+    names = getattr(value, "__dataclass_fields__", None) or type(value).model_fields
+    return _mapping({name: getattr(value, name) for name in names if hasattr(value, name)}, put)
 
 
 def _text(value: str, put: Put) -> Any:
@@ -297,63 +296,91 @@ def _text(value: str, put: Put) -> Any:
     return {"$text": put(data, ".html" if head.startswith(("<!doctype html", "<html")) else ".txt")}
 
 
-def _bytes(value: bytes, put: Put) -> dict[str, str]:
-    if len(value) > INLINE // 2:
-        return {"$file": put(value, ".bin")}
-    return {"$bytes": base64.b64encode(value).decode()}
-
-
-def _moment(value: datetime, _: Put) -> dict[str, Any]:
-    zone = value.tzinfo
-    if zone is None or type(zone) is timezone:
-        return {"$datetime": value.isoformat(), "fold": value.fold}
-    if type(zone) is ZoneInfo and zone.key:
-        return {"$datetime": value.replace(tzinfo=None).isoformat(), "fold": value.fold, "zone": zone.key}
-    raise _UnknownTypeError(type(zone), "use datetime.timezone or zoneinfo.ZoneInfo")
-
-
-def _path_tree(value: PurePath, _: Put) -> dict[str, Any]:
-    return {"$path": [type(value).__name__, str(value)]}
-
-
-def _no_zone(value: time) -> Any:
-    raise _UnknownTypeError(type(value), "a time of day is kept without a time zone")
-
-
 def _sorted(values: Any, put: Put) -> list[Any]:
     return sorted(_items(values, put), key=_dumps)
 
 
-def _foreign(value: Any, put: Put) -> Any:
-    kind = type(value)
-    if kind.__module__.partition(".")[0] in ("numpy", "pandas", "anndata"):
-        from . import frames
-
-        tree = frames.to_tree(value, put, lambda item: _tree(item, put))
-        if tree is not None:
-            return tree
-    raise _UnknownTypeError(kind)
+def _bytes(value: bytes, put: Put) -> Any:
+    return (
+        {"$file": put(value, ".bin")}
+        if len(value) > INLINE // 2
+        else binascii.b2a_base64(value, newline=False).decode()
+    )
 
 
-_MAKERS: dict[type, Callable[[Any, Put], Any]] = {
-    list: _items,
-    dict: _mapping,
-    tuple: lambda value, put: {"$tuple": _items(value, put)},
-    MappingProxyType: lambda value, put: {"$proxy": _mapping(value, put)},
-    set: lambda value, put: {"$set": _sorted(value, put)},
-    frozenset: lambda value, put: {"$frozenset": _sorted(value, put)},
-    bytes: _bytes,
-    complex: lambda value, put: {"$complex": [_tree(value.real, put), _tree(value.imag, put)]},
-    datetime: _moment,
-    date: lambda value, _: {"$date": value.isoformat()},
-    timedelta: lambda value, _: {"$timedelta": [value.days, value.seconds, value.microseconds]},
-    time: lambda value, _: {"$time": value.isoformat()} if value.tzinfo is None else _no_zone(value),
-    Decimal: lambda value, _: {"$decimal": str(value)},
-    UUID: lambda value, _: {"$uuid": str(value)},
-    range: lambda value, _: {"$range": [value.start, value.stop, value.step]},
-    type(SKIPPED): lambda _value, _: {"$skipped": True},
-    **dict.fromkeys((PosixPath, WindowsPath, PurePosixPath, PureWindowsPath), _path_tree),
+def _moment(value: datetime, _: Put) -> list[Any]:
+    zone: Any = value.tzinfo
+    if zone is None or type(zone) is timezone:
+        return [value.isoformat(), value.fold]
+    if type(zone).__name__ == "ZoneInfo" and zone.key:
+        return [value.replace(tzinfo=None).isoformat(), value.fold, zone.key]
+    raise _UnknownTypeError(type(zone), "use datetime.timezone or zoneinfo.ZoneInfo")
+
+
+def _to_moment(found: list[Any]) -> datetime:
+    moment = datetime.fromisoformat(found[0]).replace(fold=found[1])
+    return moment.replace(tzinfo=_call("zoneinfo", "ZoneInfo", found[2])) if len(found) > 2 else moment
+
+
+def _time(value: time, _: Put) -> str:
+    if value.tzinfo is not None:
+        raise _UnknownTypeError(type(value), "a time of day is kept without a time zone")
+    return value.isoformat()
+
+
+def _to_path(found: list[str]) -> Any:
+    kind, text = found
+    return Path(text) if kind in ("PosixPath", "WindowsPath") else _call("pathlib", kind, text)
+
+
+def _call(module: str, name: str, *given: Any) -> Any:
+    return getattr(import_module(module), name)(*given)
+
+
+class _Kind(NamedTuple):
+    """How values of a type become what stands under their tag, and come back."""
+
+    tag: str
+    take: Callable[[Any, Put], Any]
+    give: Callable[[Any], Any]
+
+
+_PATH = _Kind("$path", lambda value, _: [type(value).__name__, str(value)], _to_path)
+#: By name, so that a module is loaded only once a value needs it.
+_KINDS: dict[str, _Kind] = {
+    "builtins.tuple": _Kind("$tuple", _items, tuple),
+    "builtins.set": _Kind("$set", _sorted, set),
+    "builtins.frozenset": _Kind("$frozenset", _sorted, frozenset),
+    "builtins.mappingproxy": _Kind("$proxy", lambda value, put: _mapping(value, put), MappingProxyType),
+    "builtins.bytes": _Kind(
+        "$bytes", _bytes, lambda found: found if isinstance(found, bytes) else binascii.a2b_base64(found)
+    ),
+    "builtins.complex": _Kind(
+        "$complex", lambda value, put: _items((value.real, value.imag), put), lambda found: complex(*found)
+    ),
+    "builtins.range": _Kind(
+        "$range", lambda value, _: [value.start, value.stop, value.step], lambda found: range(*found)
+    ),
+    "datetime.datetime": _Kind("$datetime", _moment, _to_moment),
+    "datetime.date": _Kind("$date", lambda value, _: value.isoformat(), date.fromisoformat),
+    "datetime.time": _Kind("$time", _time, time.fromisoformat),
+    "datetime.timedelta": _Kind(
+        "$timedelta",
+        lambda value, _: [value.days, value.seconds, value.microseconds],
+        lambda found: timedelta(*found),
+    ),
+    "decimal.Decimal": _Kind(
+        "$decimal", lambda value, _: str(value), lambda text: _call("decimal", "Decimal", text)
+    ),
+    "uuid.UUID": _Kind("$uuid", lambda value, _: str(value), lambda text: _call("uuid", "UUID", text)),
+    f"{__name__}.Skipped": _Kind("$skipped", lambda _value, _put: 0, lambda _: SKIPPED),
+    **{f"pathlib.{name}": _PATH for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")},
 }
+
+
+def plain(value: Any) -> Any:
+    """A value as people get it: None where the step was skipped."""
+    return None if value is SKIPPED else value
 
 
 # --- from text -------------------------------------------------------------------------------------------------------
@@ -368,14 +395,14 @@ def decode(text: str, folder: Folder) -> Any:
         tag = next(iter(found), "")
         if not tag.startswith("$"):
             return found
-        builder = _BUILDERS.get(tag)
-        if builder is not None:
-            return builder(found)
+        give = _GIVE.get(tag)
+        if give is not None:
+            return give(found[tag])
         if tag in ("$ref", "$text", "$file"):
             data = folder.get(found[tag])
-            return (
-                data if tag == "$file" else data.decode() if tag == "$text" else decode(data.decode(), folder)
-            )
+            if tag == "$ref":
+                return decode(data.decode(), folder)
+            return data if tag == "$file" else data.decode()
         from . import frames
 
         return frames.from_tree(tag, found, folder.get, lambda part: decode(part, folder))
@@ -410,59 +437,28 @@ def item_texts(text: str, folder: Folder) -> list[str] | None:
     return [_dumps(item) for item in tree] if isinstance(tree, list) else None
 
 
-def _rebuild(found: dict[str, Any]) -> Any:
-    name = found["$type"]
+def _rebuild(found: list[Any]) -> Any:
+    name, parts = found
     kind = _registered_type(name)
-    if kind is None:
-        raise FlowError(
-            f"the value holds a {name!r}, which is not registered here: workflow.register({name})"
-        )
     shape = shape_of(kind)
     if shape == "enum":
-        return kind[found["member"]]  # type: ignore[index]
-    parts = found["fields"]
+        return kind[parts]
     try:
         if shape == "model":
-            return kind.model_validate(parts)  # type: ignore[attr-defined]
-        if shape == "namedtuple":
-            return kind(**parts)
-        late = {item.name for item in fields(kind) if not item.init}
+            return kind.model_validate(parts)
+        fields = getattr(kind, "__dataclass_fields__", {})
+        late = {key: part for key, part in parts.items() if key in fields and not fields[key].init}
         made = kind(**{key: part for key, part in parts.items() if key not in late})
-        for key in late & set(parts):
-            object.__setattr__(made, key, parts[key])
+        for key, part in late.items():
+            object.__setattr__(made, key, part)
         return made
     except (TypeError, ValueError) as error:
         raise FlowError(f"the kept {name} does not fit today's {kind!r}: {error}", type=kind) from error
 
 
-def _datetime(found: dict[str, Any]) -> datetime:
-    moment = datetime.fromisoformat(found["$datetime"]).replace(fold=found["fold"])
-    return moment.replace(tzinfo=ZoneInfo(found["zone"])) if "zone" in found else moment
-
-
-def _path(kind: str, text: str) -> PurePath:
-    if kind in ("PosixPath", "WindowsPath"):
-        return Path(text)
-    return {"PurePosixPath": PurePosixPath, "PureWindowsPath": PureWindowsPath}[kind](text)
-
-
-_BUILDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "$float": lambda found: float(found["$float"]),
-    "$map": lambda found: dict(found["$map"]),
-    "$tuple": lambda found: tuple(found["$tuple"]),
-    "$proxy": lambda found: MappingProxyType(found["$proxy"]),
-    "$set": lambda found: set(found["$set"]),
-    "$frozenset": lambda found: frozenset(found["$frozenset"]),
-    "$bytes": lambda found: base64.b64decode(found["$bytes"]),
-    "$complex": lambda found: complex(*found["$complex"]),
-    "$datetime": _datetime,
-    "$date": lambda found: date.fromisoformat(found["$date"]),
-    "$time": lambda found: time.fromisoformat(found["$time"]),
-    "$timedelta": lambda found: timedelta(*found["$timedelta"]),
-    "$decimal": lambda found: Decimal(found["$decimal"]),
-    "$uuid": lambda found: UUID(found["$uuid"]),
-    "$range": lambda found: range(*found["$range"]),
-    "$skipped": lambda _: SKIPPED,
-    "$path": lambda found: _path(*found["$path"]),
+_GIVE: dict[str, Callable[[Any], Any]] = {
+    "$float": float,
+    "$map": dict,
     "$type": _rebuild,
+    **{kind.tag: kind.give for kind in _KINDS.values()},
 }

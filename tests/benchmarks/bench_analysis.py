@@ -1,13 +1,15 @@
-"""Differential expression against R's limma, in one run on the same numbers.
+"""Differential expression against R's limma and DESeq2, in one run on the same numbers.
 
-Prints seconds (the best of several), the ratio to R, and the largest relative difference of the P-values. Without
-Rscript and limma only our own seconds are shown.
+Prints seconds (the best of several), the ratio to R, and the largest relative difference of the P-values; of DESeq2
+also the largest memory of the process. Without Rscript and its packages only our own seconds are shown.
 """
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,12 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from omics_nb.analysis import counts as rnaseq
+from omics_nb.analysis import deseq2
 from omics_nb.analysis.limma import Fit, e_bayes, lm_fit
 from omics_nb.analysis.normalise import quantile_normalise
 from omics_nb.analysis.weights import array_weights, voom_with_quality_weights, vooma
 
 N_GENES, N_SAMPLES = 54_675, 40
 N_COUNT_GENES, N_COUNT_SAMPLES = 17_328, 24
+N_DESEQ_GENES = 30_000
 
 R_SCRIPT = """
 suppressPackageStartupMessages({library(limma); library(edgeR)})
@@ -46,6 +50,18 @@ for (name in names(cases)) {
   for (i in 1:%(repeats)d) { s <- system.time(r <- cases[[name]]())[["elapsed"]]; best <- min(best, s) }
   writeBin(as.double(r), paste0(match(name, names(cases)), ".out")); cat(best, "\\n")
 }
+"""
+
+
+DESEQ_SCRIPT = """
+suppressPackageStartupMessages(library(DESeq2))
+k <- matrix(readBin("counts.bin", "double", %(genes)d * %(samples)d), %(genes)d); mode(k) <- "integer"
+colnames(k) <- paste0("s", seq_len(%(samples)d)); rownames(k) <- paste0("g", seq_len(%(genes)d))
+sheet <- data.frame(group = factor(rep(c("A", "B"), each = %(samples)d / 2)), row.names = colnames(k))
+s <- system.time(r <- results(suppressMessages(DESeq(DESeqDataSetFromMatrix(k, sheet, ~group), quiet = TRUE))))
+writeBin(as.double(r$pvalue), "p.out")
+peak <- grep("VmHWM", readLines("/proc/self/status"), value = TRUE)
+cat(s[["elapsed"]], as.numeric(gsub("[^0-9]", "", peak)) / 1024, "\n")
 """
 
 
@@ -91,6 +107,67 @@ def cases(y: np.ndarray, gaps: np.ndarray, counts: np.ndarray) -> dict[str, Call
     }
 
 
+def made_counts(seed: int = 1) -> np.ndarray:
+    """Counts for DESeq2: dispersions that fall with the mean and scatter, libraries of different size."""
+    rng = np.random.default_rng(seed)
+    mean = np.exp(rng.normal(4, 2, (N_DESEQ_GENES, 1))) * np.exp(rng.normal(0, 0.3, N_COUNT_SAMPLES))
+    mean[: N_DESEQ_GENES // 20, N_COUNT_SAMPLES // 2 :] *= 2
+    alpha = (0.05 + 2 / mean.mean(axis=1, keepdims=True)) * np.exp(rng.normal(0, 0.5, (N_DESEQ_GENES, 1)))
+    return rng.negative_binomial(1 / alpha, 1 / (1 + alpha * mean)).astype(np.float64)
+
+
+def wald(counts: np.ndarray) -> np.ndarray:
+    design = np.column_stack([np.ones(N_COUNT_SAMPLES), np.repeat([0, 1], N_COUNT_SAMPLES // 2)])
+    fitted = deseq2.fit(counts, design, deseq2.size_factors(counts))
+    return deseq2.wald_test(fitted, [0, 1]).table["pvalue"].to_numpy()
+
+
+def compare_deseq2(repeats: int) -> None:
+    """DESeq() and results() by turns, each in a process of its own, so that load falls on both."""
+    counts = made_counts()
+    ours, theirs, p = [], [], np.empty(0)
+    rscript = shutil.which("Rscript")
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "counts.npy", counts)
+        counts.T.tofile(Path(folder) / "counts.bin")
+        script = DESEQ_SCRIPT % {"genes": N_DESEQ_GENES, "samples": N_COUNT_SAMPLES}
+        (Path(folder) / "deseq2.R").write_text(script)
+        alone = [sys.executable, "-m", "tests.benchmarks.bench_analysis", f"{folder}/counts.npy"]
+        for _ in range(repeats):
+            ours.append(_two_numbers(alone, None))
+            if rscript:
+                theirs.append(_two_numbers([rscript, "deseq2.R"], folder))
+        if rscript:
+            p = np.fromfile(Path(folder) / "p.out")
+    seconds, peak = min(s for s, _ in ours), max(m for _, m in ours)
+    print(f"DESeq2's Wald test, {N_DESEQ_GENES:,} × {N_COUNT_SAMPLES}: ours {seconds:.2f} s, {peak:,.0f} MiB")
+    if rscript:
+        r_seconds, r_peak = min(s for s, _ in theirs), max(m for _, m in theirs)
+        result = wald(counts)
+        with np.errstate(invalid="ignore"):  # P of 0 in both
+            differs = float(np.nanmax(np.abs(result / p - 1)))
+        same = bool((np.isnan(result) == np.isnan(p)).all())
+        print(
+            f"  DESeq2 in R {r_seconds:.2f} s, {r_peak:,.0f} MiB: ratio {r_seconds / seconds:.1f}; P differs by "
+            f"{differs:.1e}, missing ones {'the same' if same else 'NOT the same'}"
+        )
+
+
+def _two_numbers(command: list[str], folder: str | None) -> tuple[float, float]:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    seconds, mebibytes = map(float, done.stdout.split())
+    return seconds, mebibytes
+
+
+def wald_alone(path: str) -> None:
+    """Seconds and the largest memory of this process, in MiB."""
+    counts = np.load(path)
+    start = time.perf_counter()
+    wald(counts)
+    seconds = time.perf_counter() - start
+    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def by_r(arrays: dict[str, np.ndarray], n_cases: int, repeats: int) -> list[tuple[float, np.ndarray]] | None:
     """Seconds and P-values of each case by R; None where R or limma is not installed."""
     rscript = shutil.which("Rscript")
@@ -132,7 +209,11 @@ def main(repeats: int = 3) -> None:
         seconds, p = theirs[i]
         difference = float(np.nanmax(np.abs(result / p - 1)))
         print(f"{name:28}{best:9.3f}{seconds:9.3f}{seconds / best:8.1f}{difference:14.1e}")
+    compare_deseq2(repeats)
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        wald_alone(sys.argv[1])
+    else:
+        main()

@@ -33,6 +33,9 @@ def test_counts_are_whole_and_exact_and_genes_are_text(tmp_path: Path) -> None:
         ("GeneID\tGSM1\n1\n", "missing or no numbers"),
         ("GeneID\tGSM1\n", "no rows below its header"),
         ("GeneID\tGSM1", "no rows below its header"),
+        ("GeneID\n1\n", "no columns of samples"),
+        ("GeneID\tGSM1\n1\t1e30\n", "not all whole numbers"),
+        ("GeneID\tGSM1\tGSM1\n1\t2\t3\n", "two of its columns have the same name"),
     ],
 )
 def test_what_are_no_counts_says_so(tmp_path: Path, text: str, message: str) -> None:
@@ -48,7 +51,8 @@ def test_the_real_excerpt_is_read(shared: Path) -> None:
 
 def test_the_annotation_keeps_its_quotes_and_lists(tmp_path: Path) -> None:
     text = 'GeneID\tSymbol\tDescription\tGOFunctionID\n7157\tTP53\tan "odd\tGO:1///GO:2\n10\tMARCH1\t\t\n'
-    frame = read_ncbi_annotation(write(tmp_path, text, "Human.GRCh38.p13.annot.tsv"))
+    frame, notes = read_ncbi_annotation(write(tmp_path, text, "Human.GRCh38.p13.annot.tsv"))
+    assert not notes
     assert frame.index.tolist() == ["7157", "10"]
     assert frame["symbol"].tolist() == ["TP53", "MARCH1"]
     assert frame.loc["7157", "Description"] == 'an "odd'

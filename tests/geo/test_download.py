@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -110,6 +111,15 @@ def test_a_cut_connection_is_resumed_where_it_was_cut(
     assert second.headers["range"] == f"bytes={half}-"
     assert second.headers["if-range"].startswith('"')
     assert int(third.headers["range"][6:-1]) > half
+
+
+def test_cuts_that_each_bring_the_file_on_are_no_failed_attempts(
+    ncbi_http: Http, ncbi_server: LoopbackNcbi, url: str, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omics_nb.geo.download._PROGRESS_BYTES", 10)
+    ncbi_server.fail("cut", MATRIX, times=7)
+    assert download(ncbi_http, url).sha256 == expected(shared)
+    assert len(ncbi_server.seen) == 8
 
 
 @pytest.mark.parametrize("then", ["changed", "no_range"])
@@ -402,7 +412,7 @@ def test_a_damaged_file_is_found_removed_and_fetched_again(
 
 def test_verify_hashes_everything_even_where_size_and_time_agree(ncbi_http: Http, url: str) -> None:
     got = download(ncbi_http, url)
-    assert str(cache_verify(ncbi_http.settings)) == "1 files checked, 0 damaged and removed"
+    assert str(cache_verify(ncbi_http.settings)) == "1 files and studies checked, 0 damaged and removed"
     times = got.path.stat()
     data = bytearray(got.path.read_bytes())
     data[100] ^= 1
@@ -448,7 +458,9 @@ def test_prune_removes_what_was_not_used_for_longest(ncbi_http: Http, clock: Clo
 
 def test_a_new_file_pushes_the_oldest_out_of_a_full_cache(ncbi_http: Http, clock: Clock) -> None:
     fill(ncbi_http, clock, MATRIX)
-    download(ncbi_http, ncbi_http.settings.geo_url + SOFT, cache_limit_bytes=1)
+    small = replace(ncbi_http.settings, cache_limit=1)
+    with Http(small, clock=clock, sleep=clock.sleep) as http:
+        download(http, small.geo_url + SOFT)
     assert [file.path.name for file in cache_info(ncbi_http.settings).files] == ["GSE235534_family.soft.gz"]
 
 

@@ -77,6 +77,27 @@ def test_summaries_keep_errors_of_single_records_apart(entrez: Entrez) -> None:
     assert found.errors == {"1": "cannot get document summary"}
 
 
+def answering(said: object, status: int = 200) -> httpx.MockTransport:
+    text = said if isinstance(said, str) else json.dumps(said)
+    return httpx.MockTransport(lambda request: httpx.Response(status, text=text))
+
+
+def test_records_that_were_not_asked_for_are_never_taken(ncbi_settings: Settings) -> None:
+    result = {
+        "uids": ["1", "2", "3"],
+        "1": {"uid": "1", "accession": "GSE1"},
+        "2": {"uid": "9", "accession": "GSE9"},
+        "3": {"uid": "3", "accession": "GSE3"},
+    }
+    with Http(ncbi_settings, transport=answering({"result": result})) as http:
+        found = Entrez(http).summaries("gds", ["1", "2", "4"])
+    assert list(found.records) == ["1"]
+    assert found.errors == {
+        "2": "NCBI's reply has the record of 9 in its place",
+        "4": "NCBI's reply leaves it out",
+    }
+
+
 def test_many_summaries_go_in_batches(entrez: Entrez, ncbi_server: LoopbackNcbi) -> None:
     found = entrez.summaries("gds", [str(uid) for uid in range(1, 451)])
     assert len(found.errors) == 450
@@ -196,13 +217,28 @@ def test_retry_after_is_honoured_and_told(
     ) as http:
         Entrez(http).search("gds", "melanoma")
     assert 7.0 in clock.slept
-    assert "trying again in 7 s (2 of 5)" in told[0]
+    assert "trying again in 7 s (attempt 2 of 5)" in told[0]
+
+
+@pytest.mark.parametrize("asked", ["0", "Fri, 31 Dec 1999 23:59:59 GMT", "-5", "soon"])
+def test_a_pause_of_nothing_still_waits_out_the_second_that_ncbi_counts(
+    entrez: Entrez, ncbi_server: LoopbackNcbi, clock: Clock, asked: str
+) -> None:
+    ncbi_server.fail("rate_limit", "esearch", retry_after=asked)
+    entrez.search("gds", "melanoma")
+    assert max(clock.slept) >= 1
 
 
 def test_retry_after_is_capped_at_a_minute(entrez: Entrez, ncbi_server: LoopbackNcbi, clock: Clock) -> None:
     ncbi_server.fail("rate_limit", "esearch", retry_after="86400")
     entrez.search("gds", "melanoma")
     assert 60 <= max(clock.slept) <= 66
+
+
+def test_a_pause_longer_than_we_wait_is_in_the_error(ncbi_http: Http, ncbi_server: LoopbackNcbi) -> None:
+    ncbi_server.fail("rate_limit", "/geo/series", times=FOREVER, retry_after="86400")
+    with pytest.raises(RateLimitError, match="a pause of 86,400 s"):
+        ncbi_http.ask(ncbi_http.settings.geo_url + "series/", lambda found: found)
 
 
 def test_retry_after_may_be_a_date() -> None:
@@ -225,15 +261,18 @@ def test_waits_grow_and_differ_and_end(
 
 
 def test_no_network_is_said_after_one_more_try(ncbi_settings: Settings, clock: Clock) -> None:
+    told: list[str] = []
     nowhere = replace(ncbi_settings, eutils_url="http://127.0.0.1:9/entrez/eutils/")
     with (
-        Http(nowhere, clock=clock, sleep=clock.sleep) as http,
+        Http(nowhere, clock=clock, sleep=clock.sleep, progress=told.append) as http,
         pytest.raises(
             OfflineError, match=r"http://127\.0\.0\.1:9/entrez/eutils/esearch\.fcgi cannot be reached"
         ),
     ):
         Entrez(http).search("gds", "melanoma")
     assert len(clock.slept) <= 2
+    assert len(told) == 1
+    assert told[0].endswith("s (attempt 2 of 2)")
 
 
 def test_silence_is_a_backend_error(ncbi_settings: Settings, clock: Clock) -> None:
@@ -305,6 +344,36 @@ def test_an_unknown_key_is_a_setting_to_mend_and_is_not_shown(
     ):
         Entrez(http).search("gds", "melanoma")
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, f'{{"error":"API key {KEY} invalid"}}'),
+        (400, f"no such key: {KEY}"),
+        (500, f"<html><body>api_key={KEY}</body></html>"),
+        (200, f'{{"error":"API rate limit exceeded","api-key":"{KEY}'),
+        (200, f'{{"esearchresult":{{"ERROR":"bad api_key {KEY}"}}}}'),
+        (429, f'{{"error":"API rate limit exceeded","api-key":"{KEY}","count":"11","limit":"10"}}'),
+    ],
+)
+def test_a_key_that_a_reply_repeats_is_not_shown(
+    ncbi_settings: Settings, clock: Clock, status: int, said: str
+) -> None:
+    told: list[str] = []
+    mine = replace(ncbi_settings, api_key=KEY)
+    with (
+        Http(
+            mine,
+            transport=answering(said, status),
+            clock=clock,
+            sleep=clock.sleep,
+            progress=told.append,
+        ) as http,
+        pytest.raises(OmicsError) as caught,
+    ):
+        Entrez(http).search("gds", "melanoma")
+    assert KEY[:12] not in str(caught.value) + repr(caught.value.facts) + "".join(told)
 
 
 def test_a_key_never_travels_unencrypted(ncbi_settings: Settings) -> None:
@@ -435,6 +504,8 @@ def test_links_come_in_several_spellings() -> None:
     ]
     assert read_links({"linksets": [{"linksetdbs": sets}]}, "sra") == ("1", "2", "3")
     assert read_links({"linksets": [{}]}, "sra") == ()
+    with pytest.raises(BackendError, match="no 'linksets'"):
+        read_links({"header": {}}, "sra")
     with pytest.raises(BackendError, match="Invalid uid"):
         read_links({"linksets": [{"ERROR": "Invalid uid"}]}, "sra")
 

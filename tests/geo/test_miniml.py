@@ -4,6 +4,7 @@ import io
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from omics_nb.errors import FormatError, IntegrityError
@@ -85,6 +86,67 @@ def test_tables_inside_the_xml_are_read() -> None:
     assert matrix["GSM1"].to_dict() == {"001": 2.5, "x": 3}
 
 
+def test_only_a_line_end_ends_a_row_inside_the_xml() -> None:
+    text = XML.replace("External-Data", "Internal-Data").replace("GSM1-tbl-1.txt", "a\u2028b\t2.5\nx\x85y\t3")
+    matrix, notes = family_matrix(list(parse_miniml(text.encode(), "made.xml", tables={}).samples.values()))
+    assert matrix["GSM1"].to_dict() == {"a\u2028b": 2.5, "x\x85y": 3}
+    assert not notes
+
+
+def test_a_carriage_return_typed_into_a_cell_does_not_cut_its_row() -> None:
+    text = XML.replace("External-Data", "Internal-Data").replace("GSM1-tbl-1.txt", "a\t12.5\r6\nb\t3")
+    matrix, _ = family_matrix(list(parse_miniml(text.encode(), "made.xml", tables={}).samples.values()))
+    np.testing.assert_array_equal(matrix["GSM1"], [np.nan, 3])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way_and_a_byte_order_mark_is_no_part_of_the_text(end: str) -> None:
+    family = parse_miniml(("\ufeff" + XML.replace("\n", end)).encode(), "made.xml", tables=TABLES)
+    assert family_matrix(list(family.samples.values()))[0]["GSM1"]["001"] == 1.5
+
+
+def test_columns_stand_where_their_position_says() -> None:
+    first, second = (
+        f'<Column position="{n}"><Name>{name}</Name></Column>' for n, name in ((1, "ID_REF"), (2, "VALUE"))
+    )
+    family = parse_miniml(XML.replace(first + second, second + first).encode(), "made.xml", tables=TABLES)
+    assert family_matrix(list(family.samples.values()))[0]["GSM1"]["001"] == 1.5
+
+
+def test_an_entity_that_comes_twice_is_said_and_one_without_a_name_is_refused() -> None:
+    sample = XML[XML.index("  <Sample") : XML.index("  <Series")]
+    text = XML.replace(sample, sample + sample.replace("<Title>one", "<Title>again"))
+    family = parse_miniml(text.encode(), "made.xml", tables=TABLES)
+    assert family.samples["GSM1"].first("title") == "one"
+    assert family.notes == ("made.xml: Sample GSM1 is described twice; the first was kept",)
+    with pytest.raises(FormatError, match="a Sample has neither an iid nor an accession"):
+        parse_miniml(XML.replace(' iid="GSM1"', "").encode(), "made.xml")
+    named = XML.replace(' iid="GPL1"', "").encode()
+    assert list(parse_miniml(named, "made.xml").platforms) == ["GPL1"]
+
+
+def test_one_odd_byte_changes_no_other_line() -> None:
+    raw = XML.replace("<Title>S<", "<Title>é µ<").encode().replace(b"what", b"10 \xb5M")
+    family = parse_miniml(raw, "made.xml")
+    assert family.series["GSE1"].first("title") == "é µ"
+    assert family.series["GSE1"].first("summary") == "10 µM"
+    assert family.notes == (
+        "made.xml: some lines are not UTF-8 and were read as cp1252, the first is line 21",
+    )
+
+
+def test_control_characters_that_xml_forbids_are_blanks_and_said() -> None:
+    family = parse_miniml(XML.replace("<Title>S<", "<Title>a\x01b\x0bc<").encode(), "made.xml")
+    assert family.series["GSE1"].first("title") == "a b c"
+    assert family.notes == ("made.xml: 2 control characters, which XML forbids, were read as blanks",)
+
+
+def test_a_document_type_is_refused_wherever_it_stands() -> None:
+    late = f'<?xml version="1.0"?><!-- {"x" * 100_000} --><!DOCTYPE x [<!ENTITY a "b">]><MINiML>&a;</MINiML>'
+    with pytest.raises(FormatError, match="has a document type"):
+        parse_miniml(late.encode(), "made.xml")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -126,5 +188,6 @@ def test_real_files_are_read(
 
 def test_a_real_file_that_is_not_quite_utf8_is_read_and_noted(shared: Path) -> None:
     family = read_miniml(shared / "miniml/GSE730_family.xml")
-    assert any("not UTF-8; the file was read as cp1252" in note for note in family.notes)
+    assert any("not UTF-8 and were read as cp1252, the first is line" in note for note in family.notes)
+    assert family.series["GSE730"].first("contact_name")
     assert ("diameter", "diameter in µm of the feature-indicator") in family.samples["GSM11095"].columns

@@ -105,6 +105,32 @@ def test_repeated_identifiers_are_kept_and_said() -> None:
     )
 
 
+def test_two_columns_of_one_sample_are_refused() -> None:
+    with pytest.raises(FormatError, match="more than one column of GSM1"):
+        parse(MATRIX.replace('"ID_REF"\t"GSM1"\t"GSM2"', '"ID_REF"\t"GSM1"\t"GSM1"'))
+
+
+@pytest.mark.parametrize("place", ['"ID_REF"', '"1E5"', "!series_matrix_table_end"])
+def test_a_second_begin_inside_a_table_is_refused(place: str) -> None:
+    with pytest.raises(FormatError, match="stands twice before the end of its table"):
+        parse(MATRIX.replace(place, f"!series_matrix_table_begin\n{place}"))
+
+
+@pytest.mark.parametrize("end", ["!series_matrix_table_end", "!Series_Matrix_Table_End "])
+def test_what_stands_after_the_end_is_left_out_and_said(end: str) -> None:
+    table = MATRIX[MATRIX.index("!series_matrix_table_begin") :]
+    found = parse((MATRIX + "\n" + table).replace("!series_matrix_table_end", end))
+    assert found.values.index.tolist() == ["001", "1E5"]
+    assert "bytes stand after the end of its table, and were left out" in found.notes[0]
+    assert not parse(MATRIX + "\n \n").notes
+
+
+def test_row_names_that_are_not_utf8_are_read_and_noted() -> None:
+    found = parse_series_matrix(MATRIX.replace('"001"', '"5µ"').encode("latin-1"), "made.txt")
+    assert found.values.index.tolist() == ["5µ", "1E5"]
+    assert found.notes == ("made.txt: some row names are not UTF-8 and were read as cp1252",)
+
+
 def test_rows_that_begin_with_a_mark_stay_in_the_table() -> None:
     found = parse(MATRIX.replace('"001"', "!series_matrix_table_endings").replace('"1E5"', "#1"))
     assert found.values.index.tolist() == ["!series_matrix_table_endings", "#1"]

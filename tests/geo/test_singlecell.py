@@ -12,13 +12,11 @@ import pytest
 import scipy.sparse
 
 from omics_nb.errors import DataError, FormatError, IntegrityError
-from omics_nb.geo import singlecell
-from omics_nb.geo.singlecell import find_triplets, guard_hdf5, read_10x_h5, read_h5ad, read_triplet
+from omics_nb.geo.cells import Triplet, find_triplets
+from omics_nb.geo.singlecell import guard_hdf5, read_10x_h5, read_h5ad, read_triplet
 
 
-def triplet(
-    folder: Path, matrix: str, *, features: str = "G1\tA\nG2\tB\n", prefix: str = "GSM1_"
-) -> singlecell.Triplet:
+def triplet(folder: Path, matrix: str, *, features: str = "G1\tA\nG2\tB\n", prefix: str = "GSM1_") -> Triplet:
     for name, text in (
         ("matrix.mtx", matrix),
         ("genes.tsv", features),
@@ -117,6 +115,7 @@ def h5(path: Path, **changes: object) -> Path:
             group[name] = value
         features = group.create_group("features")
         features["id"], features["name"] = [b"G1", b"G2"], [b"A", b"B"]
+        features["feature_type"] = [b"Gene Expression", b"Antibody Capture"]
     return path
 
 
@@ -124,6 +123,16 @@ def test_a_cell_ranger_h5_is_read(tmp_path: Path) -> None:
     cells = read_10x_h5(h5(tmp_path / "a.h5"))
     assert cells.counts.toarray().tolist() == [[5, 1, 0], [0, 0, 7]]
     assert cells.features["symbol"].tolist() == ["A", "B"]
+    assert cells.features["type"].to_dict() == {"G1": "Gene Expression", "G2": "Antibody Capture"}
+
+
+@pytest.mark.parametrize("lacking", ["matrix/features/id", "matrix/shape", "matrix/features"])
+def test_an_h5_without_its_parts_is_no_matrix_of_cell_ranger(tmp_path: Path, lacking: str) -> None:
+    path = h5(tmp_path / "a.h5")
+    with h5py.File(path, "a") as store:
+        del store[lacking]
+    with pytest.raises(FormatError, match="no matrix of Cell Ranger"):
+        read_10x_h5(path)
 
 
 @pytest.mark.parametrize(

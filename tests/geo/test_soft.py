@@ -194,6 +194,13 @@ def test_samples_without_values_are_named() -> None:
     assert "GSM1 (has ID_REF, COUNT, ABS_CALL)" in family_matrix(list(parse(text).samples.values()))[1][0]
 
 
+def test_of_two_value_columns_the_first_is_taken_and_that_is_said() -> None:
+    text = FAMILY.replace("VALUE\tABS_CALL", "VALUE\tVALUE").replace("\tP", "\t7").replace("\tA", "\t8")
+    matrix, notes = family_matrix(list(parse(text).samples.values()))
+    assert matrix["GSM2"].tolist() == [2.5, 3]
+    assert notes == ("2 of 2 samples have several columns VALUE, of which the first was taken: GSM1, GSM2",)
+
+
 def test_fewer_rows_than_declared_are_said() -> None:
     text = FAMILY.replace(
         "!Sample_platform_id = GPL1", "!Sample_platform_id = GPL1\n!Sample_data_row_count = 3", 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -179,6 +180,23 @@ def test_a_family_fills_in_what_the_matrix_lacks(geo: Path, tmp_path: Path) -> N
     assert any("declares 488 samples, and 444 of them" in note for note in study.notes)
 
 
+def test_a_matrix_that_geo_splits_is_one_again(tmp_path: Path) -> None:
+    rows = "a\t1\t2\t3\t4\nb\t5\t6\t7\t8\n!series_matrix_table_end"
+    first = SEQUENCING.replace("!series_matrix_table_end", rows)
+    second = re.sub(r"GSM(\d)(?![^\n]* \")", r"GSM1\1", first)
+    for third_row, values in (("b", [8.0, 8.0]), ("c", [8.0, np.nan])):
+        for number, text in enumerate((first, second.replace("\nb\t", f"\n{third_row}\t")), 1):
+            (tmp_path / f"GSE9-GPL5_series_matrix-{number}.txt").write_text(text)
+        files = [local_file(path) for path in sorted(tmp_path.iterdir())]
+        study = read_study("GSE9", files, source="x")
+        assert study.matrix().columns.tolist() == [f"GSM{n}" for n in (1, 2, 3, 4, 11, 12, 13, 14)]
+        np.testing.assert_array_equal(study.matrix().loc["b", ["GSM4", "GSM14"]], values)
+        assert "GSE9-GPL5_series_matrix-2.txt was joined to the other series matrices" in study.notes[0]
+    (tmp_path / "GSE9-GPL5_series_matrix-2.txt").write_text(first)
+    with pytest.raises(FormatError, match="samples that the first has: GSM1, GSM2, GSM3, GSM4"):
+        read_study("GSE9", [local_file(path) for path in sorted(tmp_path.iterdir())], source="x")
+
+
 SEQUENCING = """!Series_title\t"RNA"
 !Series_geo_accession\t"GSE9"
 !Series_sample_id\t"GSM1 GSM2 GSM3 GSM4 "
@@ -240,6 +258,101 @@ def test_counts_of_ncbi_come_before_those_of_the_authors(tmp_path: Path) -> None
     assert "1 of 4 samples on GPL5 have no values: GSM3" in study.notes
 
 
+def test_what_is_odd_in_the_counts_of_ncbi_and_their_annotation_is_said(tmp_path: Path) -> None:
+    (tmp_path / "GSE9_raw_counts_GRCh38.p13_NCBI.tsv").write_text("GeneID\tGSM1\n7157\t1\n7157\t2\n")
+    (tmp_path / "Human.GRCh38.p13.annot.tsv").write_text("GeneID\tSymbol\n7157\tTP53\n7157\tP53\n")
+    notes = " ".join(sequencing(tmp_path).notes)
+    assert "NCBI.tsv: 1 rows have an identifier that occurred before, the first is '7157'" in notes
+    assert "annot.tsv: 1 identifiers occur again; the first of each was kept" in notes
+
+
+DATASET = """^DATABASE = Geo
+^DATASET = GDS1
+!dataset_platform = GPL9
+!dataset_sample_count = 2
+#GSM1 = Value for GSM1: a; src: b
+#GSM2 = Value for GSM2: c; src: d
+!dataset_table_begin
+ID_REF\tIDENTIFIER\tGSM1\tGSM2
+001\tMARCH1\t1\t0.30000000000000004
+1E5\tTrue\tnull\t2
+NA\tNA\t3\t4
+!dataset_table_end
+"""
+
+
+def test_identifiers_of_a_dataset_stay_as_they_are_and_every_sample_column_is_a_sample(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "GDS1.soft"
+    for text in (DATASET, DATASET.replace("#GSM2 = Value for GSM2: c; src: d\n", "")):
+        path.write_text(text)
+        study = read_study("GDS1", [local_file(path)], source="x")
+        assert study.matrix().index.tolist() == ["001", "1E5", "NA"]
+        assert study.matrix()["GSM2"].tolist() == [0.1 + 0.2, 2, 4]
+        assert study.features["GPL9"]["symbol"].tolist() == ["MARCH1", "True", "NA"]
+    path.write_text(DATASET.replace("GSM1\tGSM2", "GSM1\tGSM1"))
+    with pytest.raises(FormatError, match=r"GDS1\.soft, line 8: a sample has more than one column"):
+        read_study("GDS1", [local_file(path)], source="x")
+
+
+SOFT = """^SERIES = GSE9
+!Series_sample_id = GSM1
+!Series_sample_id = GSM2
+!Series_sample_id = GSM3
+^SAMPLE = GSM1
+!Sample_platform_id = GPL5
+!sample_table_begin
+ID_REF\tVALUE
+001\t1
+!sample_table_end
+^SAMPLE = GSM2
+!Sample_platform_id = GPL5
+"""
+MINIML = """<MINiML><Sample iid="GSM1"><Platform-Ref ref="GPL5" /><Data-Table>
+<Column position="1"><Name>ID_REF</Name></Column><Column position="2"><Name>VALUE</Name></Column><Internal-Data>
+001\t1
+</Internal-Data></Data-Table></Sample><Sample iid="GSM2"><Platform-Ref ref="GPL5" /></Sample>
+<Series iid="GSE9"><Sample-Ref ref="GSM1" /><Sample-Ref ref="GSM2" /><Sample-Ref ref="GSM3" /></Series></MINiML>
+"""
+MATRIX = """!Series_sample_id\t"GSM1 GSM2 GSM3 "
+!Sample_title\t"a1"\t"b2"
+!Sample_geo_accession\t"GSM1"\t"GSM2"
+!Sample_platform_id\t"GPL5"\t"GPL5"
+!series_matrix_table_begin
+"ID_REF"\t"GSM1"
+!series_matrix_table_end
+"""
+WITH_ROW = MATRIX.replace("!series_matrix_table_end", "001\t1\n!series_matrix_table_end")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"GSE9_family.soft": SOFT},
+        {"GSE9_family.xml": MINIML},
+        {"GSE9_series_matrix.txt": WITH_ROW},
+        {"GSE9_series_matrix.txt": MATRIX, "GSE9_raw_counts_GRCh38_NCBI.tsv": "GeneID\tGSM1\n1\t5\n"},
+    ],
+)
+def test_by_every_route_a_sample_that_is_declared_and_not_there_is_named(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    study = read_study("GSE9", [local_file(path) for path in sorted(tmp_path.iterdir())], source="x")
+    assert "GSE9 declares 3 samples, and 1 of them are in no file at hand: GSM3" in study.notes
+    assert "1 of 2 samples on GPL5 have no values: GSM2" in study.notes
+
+
+def test_a_sample_whose_column_of_counts_holds_text_is_named_with_the_reason(tmp_path: Path) -> None:
+    notes = sequencing(
+        tmp_path, counts="gene\tctl-1\tctl-2\tkd 1\nA\t1\t<5\t1\nB\t1\t7\t1\nC\t1\t7\t1\n"
+    ).notes
+    assert "2 of 4 samples on GPL5 have no values: GSM2, GSM4" in notes
+    assert any("column 'ctl-2' holds text among its numbers, such as '<5'" in note for note in notes)
+
+
 def test_a_superseries_says_what_it_is_made_of(tmp_path: Path) -> None:
     (tmp_path / "GSE9_family.soft").write_text(
         "^SERIES = GSE9\n!Series_relation = SuperSeries of: GSE7\n!Series_relation = SuperSeries of: GSE8\n"
@@ -254,6 +367,25 @@ def test_a_table_of_text_is_no_matrix(tmp_path: Path) -> None:
     study = read_study("GSE9", [local_file(tmp_path / "GSE9_series_matrix.txt")], source="x")
     assert not study.matrices
     assert any("the table holds no numbers, and was left out" in note for note in study.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("GSE9_series_matrix.txt", SEQUENCING.replace("GSE9", "GSE8")),
+        ("GSE9_family.soft", SOFT.replace("GSE9", "gse8")),
+        ("GSE9_family.xml", MINIML.replace("GSE9", "GSE8")),
+        ("GDS9.soft", DATASET.replace("GDS1", "GDS8")),
+    ],
+)
+def test_a_file_of_another_study_under_the_name_of_this_one_is_refused(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    accession = name[:4]
+    for read in (lambda a, f: read_study(a, f, source="x"), read_header):
+        with pytest.raises(FormatError, match=rf"{name} should be of {accession} and says .* of G(SE|DS)8"):
+            read(accession, [local_file(tmp_path / name)])
 
 
 def test_without_files_there_is_no_study() -> None:
@@ -286,6 +418,7 @@ def test_a_damaged_file_is_an_error_that_names_it(geo, tmp_path, damage, error, 
     ("name", "kind"),
     [
         ("GSE14520-GPL571_series_matrix.txt.gz", "matrix"),
+        ("GSE8052_series_matrix-2.txt.gz", "matrix"),
         ("GSE781_family.soft.gz", "soft"),
         ("GDS507.soft.gz", "soft"),
         ("GPL97.annot.gz", "platform"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,75 @@ def test_names_of_genes_are_never_guessed(tmp_path: Path) -> None:
         write(tmp_path, "gene\ts1\ts2\n001\t1\t2\nNA\t1\t2\n1E5\t1\t2\nMARCH1\t1\t2\nTrue\t1\t2\n")
     )
     assert table.values.index.tolist() == ["001", "NA", "1E5", "MARCH1", "True"]
+
+
+def test_names_of_genes_in_other_forms_of_files_are_never_guessed_either(tmp_path: Path) -> None:
+    names = ["001", "1E5", "NA", "#N/A", "MARCH1", "True", "1.0", "2-Sep"]
+    book = openpyxl.Workbook()
+    for row in [["gene", "s1", "s2"], *([name, 1, 2] for name in names)]:
+        book.active.append(row)
+    book.save(tmp_path / "GSE1_counts.xlsx")
+    lines = ["gene,s1,s2", *(f'"{name}",1,2' for name in names)]
+    for path in (
+        tmp_path / "GSE1_counts.xlsx",
+        write(tmp_path, "\n".join(lines), "GSE1_counts.csv"),
+        write(tmp_path, "\r".join(lines), "GSE1_lone_cr.csv"),
+        write(tmp_path, "\r\n".join(lines).replace(",", ";"), "GSE1_semicolon.csv"),
+    ):
+        assert read_supplement(path).values.index.tolist() == names
+
+
+def test_all_cells_of_a_workbook_are_read_whatever_size_it_says_that_it_has(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["gene", "s1", "s2"], ["A", 1, 2], ["B", 3, 4]):
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.xlsx") as whole,
+        zipfile.ZipFile(tmp_path / "GSE1_counts.xlsx", "w") as wrong,
+    ):
+        for name in whole.namelist():
+            wrong.writestr(name, whole.read(name).replace(b'ref="A1:C3"', b'ref="A1:B2"'))
+    assert read_supplement(tmp_path / "GSE1_counts.xlsx").values.shape == (2, 2)
+
+
+@pytest.mark.parametrize("first", ["", "gene", "Entrez ID"])
+def test_a_column_of_numbers_that_name_genes_is_no_sample(tmp_path: Path, first: str) -> None:
+    table = read_supplement(write(tmp_path, f"{first}\tsymbol\ts1\ts2\n7157\tTP53\t1\t2\n672\tBRCA1\t3\t4\n"))
+    assert table.values.columns.tolist() == ["s1", "s2"]
+    assert table.values.index.tolist() == ["TP53", "BRCA1"]
+
+
+@pytest.mark.parametrize("first", ["E", ""])
+def test_a_column_with_some_text_among_its_numbers_is_named(tmp_path: Path, first: str) -> None:
+    rows = [f"{first}{n}\t{'<5' if n == 2 else n}\t{n}\n" for n in range(1, 6)]
+    table = read_supplement(write(tmp_path, "gene\ts1\ts2\n" + "".join(rows)))
+    assert table.values.columns.tolist() == ["s2"]
+    assert table.values.index.tolist() == [f"{first}{n}" for n in range(1, 6)]
+    assert "column 's1' holds text among its numbers, such as '<5': not taken for values" in table.notes[0]
+
+
+def test_rows_that_count_reads_in_no_gene_are_left_out_and_said(tmp_path: Path) -> None:
+    table = read_supplement(
+        write(tmp_path, "gene\ts1\ts2\nN_unmapped\t9\t9\nA\t1\t2\nB\t3\t4\n__no_feature\t9\t9\n")
+    )
+    assert table.values.index.tolist() == table.annotation.index.tolist() == ["A", "B"]
+    assert "in no gene were left out: N_unmapped, __no_feature" in table.notes[0]
+
+
+def test_bytes_that_are_not_utf8_are_read_and_noted(tmp_path: Path) -> None:
+    table = read_supplement(write(tmp_path, "gene\ts1\nA\t1\nB\xb5\t2\n".encode("latin-1")))
+    assert table.values.index.tolist() == ["A", "Bµ"]
+    assert table.notes == (
+        "GSE1_counts.txt: some lines are not UTF-8 and were read as cp1252, the first is line 3",
+    )
+
+
+@pytest.mark.parametrize("cell", ["1e30", "9007199254740993", "1e300", "inf"])
+def test_a_number_that_no_whole_number_holds_exactly_is_no_count(tmp_path: Path, cell: str) -> None:
+    table = read_supplement(write(tmp_path, f"gene\ts1\ts2\nA\t{cell}\t2\nB\t3\t4\n"))
+    assert not table.is_counts
+    assert table.values.loc["A", "s1"] == float(cell)
 
 
 @pytest.mark.parametrize("cell", ["1.5", "-1", "NA", ""])

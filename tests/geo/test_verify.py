@@ -115,6 +115,25 @@ def test_family_soft_without_its_last_sample_or_table_end_is_cut(end: bytes, mis
         inspect(gzip.compress(SOFT[: SOFT.index(end)]), "GSE1_family.soft.gz")
 
 
+def test_samples_in_another_order_than_declared_are_no_damage() -> None:
+    swapped = SOFT.replace(b"^SAMPLE = GSM1", b"^SAMPLE = GSM3").replace(b"^SAMPLE = GSM2", b"^SAMPLE = GSM1")
+    inspect(gzip.compress(swapped.replace(b"GSM3", b"GSM2")), "GSE1_family.soft.gz")
+
+
+@pytest.mark.parametrize("name", ["GPL1_family.soft.gz", "GSE1.soft", "GSM1.txt"])
+def test_only_the_family_of_a_series_holds_all_samples_that_it_declares(name: str) -> None:
+    text = SOFT.replace(b"!Series_sample_id = GSM2", b"!Series_sample_id = GSM999")
+    inspect(gzip.compress(text) if name.endswith(".gz") else text, name)
+    with pytest.raises(IntegrityError, match="GSM999"):
+        inspect(gzip.compress(text), "GSE1_family.soft.gz")
+
+
+def test_a_matrix_that_geo_splits_is_held_to_its_end_in_each_part() -> None:
+    inspect(gzip.compress(MATRIX), "GSE1-GPL1_series_matrix-2.txt.gz")
+    with pytest.raises(IntegrityError, match="series_matrix_table_end"):
+        inspect(gzip.compress(MATRIX[:-30]), "GSE1-GPL1_series_matrix-2.txt.gz")
+
+
 def test_a_tar_without_its_end_is_cut() -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -134,12 +153,21 @@ def test_a_tar_without_its_end_is_cut() -> None:
         ("GSE1_counts.txt.gz", b"gene\tGSM1\n" * 500),
         ("GSE1_counts.xlsx", b"gene\tGSM1\n" * 500),
         ("GSE1.h5ad", b"PK\x03\x04" + b"\0" * 5000),
+        ("GSE1_RAW.tar", b"GSM1.CEL" * 500),
+        ("GSE1_peaks.bed.bz2", b"BZh9 not packed"),
         ("GPL1.soft", b'Could not find a public or private accession "GPL1".'),
     ],
 )
 def test_a_file_that_begins_like_something_else_is_refused(name: str, data: bytes) -> None:
     with pytest.raises(IntegrityError, match="begins with"):
         inspect(data, name)
+
+
+def test_a_table_of_text_that_is_called_a_workbook_is_no_damage() -> None:
+    inspect(b"gene\tGSM1\n" * 500, "GSE1_counts.xls")
+    inspect(b"\xd0\xcf\x11\xe0" + bytes(5000), "GSE1_counts.xls")
+    with pytest.raises(IntegrityError, match="should be ole"):
+        inspect(b"PK\x03\x04" + bytes(5000), "GSE1_counts.xls")
 
 
 @pytest.mark.parametrize("piece", [1, 50, 10_000])

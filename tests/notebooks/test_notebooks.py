@@ -42,7 +42,7 @@ def nbval(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_notebooks_that_people_are_pointed_to_are_there() -> None:
-    assert {"explore", "tutorial", "report"} <= {path.stem for path in PATHS}
+    assert {"explore", "tutorial", "report", "geo", "workflow"} <= {path.stem for path in PATHS}
 
 
 @EACH
@@ -125,6 +125,27 @@ def test_papermill_takes_the_tutorial_to_another_study(tmp_path: Path) -> None:
         reports=str(out),
     )
     assert {path.name for path in out.iterdir()} == {f"GSE9000010.{kind}" for kind in ("html", "json", "csv")}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    ("accession", "said"),
+    [
+        (
+            "GSE14520",
+            ("declared, and in no file: 445", "no gene symbols of GPL571", "RawData(GSE14520: whether SRA"),
+        ),
+        ("GSE781", ("with a column of values:  34", "GPL96: 12,632 rows from 22,283 features (max-mean)")),
+        ("GSE99709", ("with a column of values:  0", "Family(GSE99709: part of SuperSeries GSE99797")),
+    ],
+)
+def test_papermill_takes_the_anatomy_to_a_real_study(
+    accession: str, said: tuple[str, ...], shared: Path, tmp_path: Path
+) -> None:
+    text = printed(papermill("geo.ipynb", tmp_path, source=f"mirror:{shared / 'geo'}", study=accession))
+    assert [part for part in said if part not in text] == []
+    assert "was read" not in text
 
 
 @pytest.mark.filterwarnings("default")

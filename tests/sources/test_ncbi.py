@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from omics_nb.display.numbers import size
 from omics_nb.errors import (
     BackendError,
     BlockedError,
@@ -27,8 +28,8 @@ from omics_nb.errors import (
 from omics_nb.geo.download import cache_info
 from omics_nb.geo.entrez import Entrez
 from omics_nb.geo.http import Http
-from omics_nb.geo.links import family_of, parse_runs, publications, raw_data
-from omics_nb.geo.remote import parse_filelist, rank_supplements
+from omics_nb.geo.links import parse_runs, publications, raw_data
+from omics_nb.geo.remote import list_files, parse_filelist, rank_supplements
 from omics_nb.records import Query, Study, Term
 from omics_nb.settings import Settings, load
 from omics_nb.sources import Source, open_source
@@ -180,6 +181,15 @@ def test_fetching_again_asks_for_no_file_again(source: NcbiSource, ncbi_server: 
     assert first.files == again.files
 
 
+def test_a_study_that_is_fetched_again_is_not_parsed_again(source: NcbiSource) -> None:
+    parsed, opened = source.fetch("GSE781"), source.fetch("GSE781")
+    (kept,) = cache_info(source.settings).studies
+    assert kept.accession == "GSE781"
+    assert same_study(parsed, opened)
+    assert parsed.notes == opened.notes
+    assert parsed.files == opened.files
+
+
 def test_without_a_matrix_the_family_soft_is_read(source: NcbiSource) -> None:
     study = source.fetch("GSE1623")
     assert (study.n_samples, list(study.matrices)) == (8, ["GPL81"])
@@ -260,20 +270,30 @@ def test_a_challenge_in_the_place_of_counts_is_a_note_and_no_failure(
 
 
 def test_files_are_listed_with_sizes_before_anything_is_downloaded(
-    source: NcbiSource, ncbi_server: LoopbackNcbi
+    source: NcbiSource, ncbi_http: Http, ncbi_server: LoopbackNcbi
 ) -> None:
-    (file,) = source.files("GSE151648")
-    assert (file.name, file.role) == ("GSE151648_liver-iri-counts.txt.gz", "supplement")
-    assert file.about_bytes == pytest.approx(3_146_036, rel=0.05)
-    assert rank_supplements([file]) == [file]
+    found = source.files("gse151648")
+    (file,) = found
+    assert (found.accession, found.source, found.members) == ("GSE151648", "ncbi", ())
+    assert (file.name, file.role, file.exact) == ("GSE151648_liver-iri-counts.txt.gz", "supplement", False)
+    assert file.n_bytes == pytest.approx(3_146_036, rel=0.05)
+    assert repr(found) == f"Files(GSE151648: 1 file, about {size(found.n_bytes)}, source ncbi)"
+    listed = list_files(ncbi_http, "GSE151648")
+    assert rank_supplements(listed) == list(listed)
     assert ncbi_server.requests(r"\.gz") == []
+
+
+def test_the_annotation_of_a_platform_is_among_its_files(source: NcbiSource) -> None:
+    assert [(file.name, file.role) for file in source.files("GPL97")] == [("GPL97.annot.gz", "annotation")]
 
 
 # What can go wrong
 
 
 def test_an_unknown_accession_is_not_found(source: NcbiSource) -> None:
-    with pytest.raises(NotFoundError, match="GEO has no record GSE99999"):
+    with pytest.raises(
+        NotFoundError, match="GEO has no record GSE99999; its page says 'Could not find a public"
+    ):
         source.fetch("GSE99999")
     with pytest.raises(NotFoundError, match="GSE42872"):
         source.fetch("ABC1")
@@ -343,7 +363,8 @@ def test_reads_are_found_by_the_study_that_the_record_names(source: NcbiSource) 
         653_560_062,
         29_156_586,
     )
-    assert str(found) == "GSE146256: 12 runs, SINGLE, 6.9 GiB (SRA study SRP251352)"
+    assert str(found).splitlines()[0] == "GSE146256: 12 runs, SINGLE, 7.4 GB (SRA study SRP251352)"
+    assert list(found.to_frame()["accession"]) == [run.accession for run in found.runs]
 
 
 @pytest.mark.parametrize(
@@ -364,10 +385,14 @@ def test_where_one_route_fails_the_next_is_taken(
     assert bool(found.notes) == ("experiments" in route)
 
 
-def test_no_raw_data_is_an_answer(source: NcbiSource) -> None:
+def test_no_raw_data_is_an_answer(source: NcbiSource, ncbi_http: Http, ncbi_server: LoopbackNcbi) -> None:
     found = source.raw_data("GSE42872")
-    assert found.runs == ()
+    assert (found.runs, found.asked) == ((), True)
     assert str(found).startswith("GSE42872: no raw data in SRA (asked by link from gds to sra")
+    summary = ncbi_server.records["200042872"].summary | {"suppfile": "CEL"}
+    assert raw_data(Entrez(ncbi_http), summary).notes == (
+        "GEO itself has files of the kinds CEL: omics.files lists them.",
+    )
 
 
 def test_recorded_runs_of_sra_are_read(shared: Path) -> None:
@@ -379,6 +404,8 @@ def test_recorded_runs_of_sra_are_read(shared: Path) -> None:
     assert (paired.accession, paired.layout, paired.n_bytes) == ("ERR4229796", "PAIRED", 94_976_452)
     with pytest.raises(BackendError, match="no whole XML"):
         parse_runs("<EXPERIMENT_PACKAGE_SET><EXPERIMENT_PACKAGE>")
+    with pytest.raises(BackendError, match="document type"):
+        parse_runs('<!DOCTYPE x [<!ENTITY a "b">]><EXPERIMENT_PACKAGE_SET/>')
 
 
 def test_papers_come_with_title_authors_and_doi(ncbi_http: Http, ncbi_server: LoopbackNcbi) -> None:
@@ -393,26 +420,15 @@ def test_papers_come_with_title_authors_and_doi(ncbi_http: Http, ncbi_server: Lo
 
 
 def test_a_paper_that_pubmed_cannot_give_keeps_its_number(source: NcbiSource) -> None:
-    (paper,) = source.publications("GSE93374")
+    found = source.publications("GSE93374")
+    (paper,) = found
     assert (paper.pubmed_id, paper.title, str(paper)) == ("28166221", "", "PMID 28166221")
+    assert found.notes == ("PubMed gives no title of 28166221.",)
 
 
 def test_links_of_an_unknown_series_are_not_found(source: NcbiSource) -> None:
     with pytest.raises(NotFoundError, match="no series GSE99999"):
         source.publications("GSE99999")
-
-
-def test_superseries_and_subseries_are_read_from_a_series_own_lines() -> None:
-    family = family_of(
-        [
-            "SuperSeries of: GSE14613",
-            "SuperSeries of: GSE14615",
-            "SubSeries of: GSE1",
-            "SRA: https://x?term=SRP1",
-        ],
-        "GSE14618",
-    )
-    assert (family.children, family.parents) == (("GSE14613", "GSE14615"), ("GSE1",))
 
 
 def test_the_family_of_a_series_is_asked_of_its_page(source: NcbiSource, ncbi_server: LoopbackNcbi) -> None:
@@ -425,15 +441,26 @@ def test_the_family_of_a_series_is_asked_of_its_page(source: NcbiSource, ncbi_se
         source.family("GSE99709")
 
 
-def test_an_archive_is_listed_without_downloading_it(source: NcbiSource) -> None:
-    assert source.archive("GSE151648") == ()
-    text = (
+def test_what_an_archive_holds_is_listed_without_downloading_it(
+    source: NcbiSource, ncbi_server: LoopbackNcbi, tmp_path: Path
+) -> None:
+    suppl = tmp_path / "tree/series/GSE9nnn/GSE9999/suppl"
+    suppl.mkdir(parents=True)
+    (suppl / "GSE9999_RAW.tar").write_bytes(bytes(10_240))
+    (suppl / "filelist.txt").write_text(
         "#Archive/File\tName\tTime\tSize\tType\n"
-        "Archive\tGSE1_RAW.tar\t05/20/2014 10:00:00\t12840960\tTAR\n"
+        "Archive\tGSE9999_RAW.tar\t05/20/2014 10:00:00\t12840960\tTAR\n"
         "File\tGSM1_a.CEL.gz\t05/20/2014 09:00:00\t4280320\tCEL\n"
     )
-    (member,) = parse_filelist(text)
-    assert (member.name, member.n_bytes, member.archive) == ("GSM1_a.CEL.gz", 4_280_320, "GSE1_RAW.tar")
+    ncbi_server.root, before = tmp_path / "tree", ncbi_server.root
+    try:
+        found = source.files("GSE9999")
+    finally:
+        ncbi_server.root = before
+    assert [file.name for file in found] == ["GSE9999_RAW.tar", "filelist.txt"]
+    (member,) = found.members
+    assert (member.name, member.n_bytes, member.archive) == ("GSM1_a.CEL.gz", 4_280_320, "GSE9999_RAW.tar")
+    assert ncbi_server.requests(r"\.tar") == []
     with pytest.raises(FormatError, match="line 1"):
         parse_filelist("<html>")
 

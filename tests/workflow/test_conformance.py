@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,37 +14,9 @@ from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store
 from omics_nb.workflow import store as tables
 from omics_nb.workflow.sqlite import SqliteStore
 from omics_nb.workflow.store import Fenced, Store
+from tests.postgres_server import new_database
 
 WAIT_S = 30
-
-
-def server_programs() -> Path | None:
-    """The folder of initdb and pg_ctl, from Debian's package or the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    there = shutil.which("initdb")
-    return found[-1].parent if found else Path(there).parent if there else None
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A real PostgreSQL server in a temporary folder, by a socket in that folder."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'omics-nb[postgres]'")
-    programs = server_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
-    # Not below pytest's own folder: the path of a socket has at most 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    options: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL}
-    if os.geteuid() == 0:  # the server refuses to run as root
-        shutil.chown(folder, "postgres")
-        options |= {"user": "postgres", "group": "postgres"}
-    subprocess.run([programs / "initdb", "-D", folder / "data", "-U", "omics", "-A", "trust"], **options)
-    settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    control = [programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log"]
-    subprocess.run([*control, "-o", settings, "start"], **options)
-    yield folder
-    subprocess.run([*control, "-m", "immediate", "stop"], **options)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -57,13 +24,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         opened = open_store(tmp_path / "runs.sqlite")
     else:
-        folder = request.getfixturevalue("server")
-        import psycopg
-
-        name = f"test{time.time_ns()}"
-        with psycopg.connect(f"postgresql:///postgres?host={folder}&user=omics", autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")
-        opened = open_store(f"postgresql:///{name}?host={folder}&user=omics", values=tmp_path / "values")
+        address = new_database(request.getfixturevalue("server"), f"test{time.time_ns()}")
+        opened = open_store(address, values=tmp_path / "values")
     yield opened
     close_store(opened)
 

@@ -105,7 +105,7 @@ def test_migrations_keep_a_backup_and_happen_once(store: Path, monkeypatch: pyte
         *tables.MIGRATIONS,
         "ALTER TABLE run ADD COLUMN extra TEXT; CREATE INDEX run_extra ON run (extra)",
     )
-    monkeypatch.setattr("omics_nb.workflow.sqlite.MIGRATIONS", more)
+    monkeypatch.setattr("omics_nb.workflow.store.MIGRATIONS", more)
     opened = open_store(store)
     with opened.read() as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == 2
@@ -123,7 +123,7 @@ def test_a_migration_that_fails_changes_nothing(store: Path, monkeypatch: pytest
     open_store(store)
     close_store(store)
     broken = (*tables.MIGRATIONS, "ALTER TABLE run ADD COLUMN extra TEXT; NO SUCH STATEMENT")
-    monkeypatch.setattr("omics_nb.workflow.sqlite.MIGRATIONS", broken)
+    monkeypatch.setattr("omics_nb.workflow.store.MIGRATIONS", broken)
     with pytest.raises(StoreError, match="syntax error"):
         open_store(store)
     monkeypatch.undo()

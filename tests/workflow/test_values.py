@@ -472,10 +472,10 @@ def test_types_that_are_not_known_or_have_changed_say_so(folder: Folder) -> None
     with pytest.raises(FlowError, match="holds a 'Nobody', which is not registered"):
         decode(text.replace("Point", "Nobody"), folder)
     tree = json.loads(text)
-    tree["fields"]["z"] = 1
+    tree["$type"][1]["z"] = 1
     with pytest.raises(FlowError, match="the kept Point does not fit"):
         decode(json.dumps(tree), folder)
-    del tree["fields"]["z"], tree["fields"]["y"]
+    del tree["$type"][1]["z"], tree["$type"][1]["y"]
     assert decode(json.dumps(tree), folder) == Point(1.0)
 
 

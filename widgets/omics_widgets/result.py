@@ -74,7 +74,7 @@ def _sentence(result: DEResult) -> list[object]:
     return [
         *(el("strong", counted(up, "feature")), f" higher and {down:,} lower in "),
         *(el("strong", tested), " than in ", el("strong", reference)),
-        f", of {result.n_tested:,} tested ({threshold_text(0.05, 1.0)}).",
+        f", of {result.n_tested:,} tested ({threshold_text(result, 0.05, 1.0)}).",
     ]
 
 

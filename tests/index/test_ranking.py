@@ -211,13 +211,13 @@ def test_the_order_does_not_depend_on_the_order_of_the_headers() -> None:
 
 def test_hits_are_the_same_in_every_process() -> None:
     code = (
-        "import sys; sys.path.insert(0, 'tests'); import test_index as t;"
+        "import sys; sys.path.insert(0, 'tests/index'); import test_ranking as t;"
         "print([(h.accession, h.score, h.reasons) for h in t.search('tamoxifen resistance in breast cancer')])"
     )
     seeds = [
         subprocess.run(
             [sys.executable, "-c", code],
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parent.parent.parent,
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,

@@ -1,0 +1,19 @@
+"""Finding studies by their headers: those at hand by ``search_headers``, those of a folder by an ``Index``.
+
+Text is data here: no sign in a question or a study has a meaning of its own. The library below an ``Index``
+(tantivy) is imported when one is first made or opened.
+"""
+
+from __future__ import annotations
+
+from .headers import search_headers as search_headers
+from .ranking import ONE_WORD as ONE_WORD
+from .store import Added as Added
+from .store import Found as Found
+from .store import Index as Index
+from .store import Info as Info
+from .store import add_studies as add_studies
+from .store import open_index as open_index
+from .text import build as build
+from .text import stem as stem
+from .text import words as words
