@@ -14,7 +14,7 @@ store that the settings name, so that a run can be listed, looked into and resum
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,9 +42,10 @@ from .errors import (
 )
 from .geo.lazy import Tables
 from .index import ONE_WORD
+from .progress import listening
 from .records import Contrast, DEResult, Hits, Quality, Query, Study
 from .reporting import Report
-from .workflow import Flow, Run, list_runs, open_run, open_store, register, step
+from .workflow import Context, Flow, Run, list_runs, open_run, open_store, register, step
 from .workflow import start as _start
 
 if TYPE_CHECKING:
@@ -90,13 +91,18 @@ def query(question: str) -> Query:
     return understand(question)
 
 
-def hits(query: Query, source: str, limit: int = 20) -> Hits:
+def hits(query: Query, source: str, ctx: Context, limit: int = 20) -> Hits:
     """The studies that the source has for it."""
-    return search(query, source=source, limit=limit)
+    with _heard(ctx):
+        return search(query, source=source, limit=limit)
 
 
 def best_study(
-    hits: Hits, query: Query, contrast: Sequence[str] | None = None, platform: str | None = None
+    hits: Hits,
+    query: Query,
+    ctx: Context,
+    contrast: Sequence[str] | None = None,
+    platform: str | None = None,
 ) -> Chosen:
     """The first hit whose files hold values and whose samples allow the contrast, or suggest one.
 
@@ -108,7 +114,9 @@ def best_study(
             passed_over.append(f"{hit.accession}: {hit.reasons[0]}")
             continue
         try:
-            chosen = _choose(fetch(hit), contrast, platform, query)
+            with _heard(ctx):
+                study = fetch(hit)
+            chosen = _choose(study, contrast, platform, query)
         except (DataError, DesignError, NotFoundError, PrivateRecordError) as error:
             passed_over.append(f"{hit.accession}: {error}")
         else:
@@ -120,6 +128,7 @@ def best_study(
 def given_study(
     accession: str,
     source: str,
+    ctx: Context,
     contrast: Sequence[str] | None = None,
     platform: str | None = None,
     groups: Mapping[str, Mapping[str, str]] | None = None,
@@ -128,7 +137,14 @@ def given_study(
 
     ``groups`` are columns that its sample sheet lacks: name → sample → level.
     """
-    return _choose(fetch(accession, source=source).with_factors(groups or {}), contrast, platform)
+    with _heard(ctx):
+        study = fetch(accession, source=source)
+    return _choose(study.with_factors(groups or {}), contrast, platform)
+
+
+def _heard(ctx: Context) -> AbstractContextManager[None]:
+    """Waits and downloads become progress of the step, which also lets a cancel end them."""
+    return listening(lambda message: ctx.progress(0.0, message))
 
 
 def _choose(
@@ -177,10 +193,11 @@ def report(
     )
 
 
-def validation(accession: str, source: str) -> Validation:
+def validation(accession: str, source: str, ctx: Context) -> Validation:
     """A look into one study. What is wrong with it becomes its row; a source that does not answer fails the run."""
     try:
-        study = fetch(accession, source=source)
+        with _heard(ctx):
+            study = fetch(accession, source=source)
         scores = [judge(study, platform=platform).score for platform in study.matrices]
     except (DataError, NotFoundError, PrivateRecordError, AnalysisError) as error:
         return Validation(accession, source, f"{type(error).__name__}: {error}")

@@ -94,6 +94,11 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     }
     values.update(_read_file(config))
     values.update({name: env[variable] for name, variable in _ENVIRONMENT.items() if env.get(variable)})
+    for folder in ("data", "cache"):
+        if not values[folder]:
+            raise SettingsError(
+                f"{config}: {folder} is empty; name a folder, or leave the line out", path=config
+            )
     data = Path(values["data"] or "").expanduser()
     return Settings(
         source=values["source"] or "demo",

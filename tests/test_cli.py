@@ -280,7 +280,7 @@ def test_the_cache_is_shown_checked_and_pruned(
     values = next(Path(study["path"]).glob("*.npy"))
     values.write_bytes(b"\0" * values.stat().st_size)
     done = _run("cache", "verify")
-    assert done.exit_code == 1
+    assert done.exit_code == 6
     assert "1 files and studies checked, 1 damaged and removed" in done.output
 
     _json("fetch", "GSE42872", "--source", f"mirror:{shared / 'geo'}")

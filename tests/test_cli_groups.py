@@ -89,6 +89,7 @@ def test_a_sample_that_the_file_leaves_out_is_in_no_group(counts: list[object], 
         (FULL[:1], "line 2: no sample follows the header"),
         (("sample,state", 'S1,"drug'), "line 2: cannot be read as a table"),
         (("<html><body>",), "is a web page"),
+        (("", "sample,state", "S1,drug"), "line 1: expected the header"),
     ],
 )
 def test_what_is_wrong_with_groups_is_named_by_line_and_value(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import omics_nb as omics
@@ -128,3 +131,17 @@ def test_a_study_that_shares_one_word_with_the_question_is_not_analysed() -> Non
     run = omics.start("full_analysis", question="does the sky fall", source="demo")
     with pytest.raises(RunFailedError, match="only the word 'fall'"):
         run.result(timeout=60)
+
+
+def test_a_step_is_the_same_code_in_every_process() -> None:
+    """Else a run could only be resumed where it was started."""
+    script = (
+        "from omics_nb import flows; from omics_nb.workflow.codehash import fingerprint\n"
+        "for step in (flows.query, flows.hits, flows.best_study, flows.given_study, flows.validation):\n"
+        "    print(step.__name__, fingerprint(step).digest.hex())"
+    )
+    seen = {
+        subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    }
+    assert len(seen) == 1

@@ -138,3 +138,8 @@ def test_a_limit_that_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="cache_limit must be a size such as '50 GB'") as caught:
         settings.load({**NOWHERE, "OMICS_CACHE_LIMIT": text})
     assert repr(text) in str(caught.value)
+
+
+def test_an_empty_folder_in_the_file_is_no_working_directory(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cache is empty; name a folder"):
+        settings.load(_written(tmp_path, 'cache = ""\n'))

@@ -140,7 +140,7 @@ def cells(
     read, used = [], []
     for one in chosen:
         with TemporaryDirectory(prefix="omics-") as folder:
-            got = opened.open_files(listed, one.names, Path(folder))
+            got = opened.open_files(listed, one.names, Path(folder), max_bytes=max_bytes)
             read.append((one, singlecell.read_cells(one, got, Path(folder))))
             used += got
     left = cell_files.left_out(names, chosen) if samples is None else []

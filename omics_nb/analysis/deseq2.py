@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
-from scipy.stats import f as f_distribution
 
 from ..errors import AnalysisError, DesignError
 from .counts import checked_counts
@@ -28,7 +27,8 @@ from .dispersion import (
     moment_dispersions,
     posterior_dispersions,
 )
-from .limma import benjamini_hochberg
+from .distributions import f_quantile
+from .limma import benjamini_hochberg, dependent_columns
 from .negative_binomial import covariance_and_leverage, fit_glm
 from .smooth import lowess
 
@@ -126,7 +126,8 @@ def fit(counts: npt.ArrayLike, design: npt.ArrayLike, factors: npt.ArrayLike) ->
     """Dispersions, coefficients and Cook's distances; outliers among 7 or more replicates are replaced and
     their genes fitted again.
 
-    DesignError without residual degrees of freedom.
+    ``factors``: size factors, one a sample. DesignError without residual degrees of freedom or of a design
+    that is not of full rank; AnalysisError where too few genes have a dispersion to learn from.
     """
     matrix = checked_counts(counts)
     x = np.asarray(design, dtype=np.float64)
@@ -135,6 +136,11 @@ def fit(counts: npt.ArrayLike, design: npt.ArrayLike, factors: npt.ArrayLike) ->
     if n_samples <= p:
         raise DesignError(
             f"{n_samples} samples for {p} coefficients leave no replicate to learn variances from"
+        )
+    dependent = dependent_columns(x)
+    if dependent:
+        raise DesignError(
+            f"the design is not of full rank: columns {sorted(dependent)} follow from the others"
         )
     base_mean = (matrix / sizes).mean(axis=1)
     counted = np.flatnonzero(base_mean > 0)
@@ -164,8 +170,9 @@ def fit(counts: npt.ArrayLike, design: npt.ArrayLike, factors: npt.ArrayLike) ->
 def wald_test(
     fitted: Deseq2Fit, weights: npt.ArrayLike, *, compared: Sequence[int] | None = None, alpha: float = 0.1
 ) -> WaldTest:
-    """The Wald test of ``weights`` · coefficients = 0, independent of genes with outliers and of small means.
+    """The Wald test of ``weights`` · coefficients = 0, with P-values adjusted above a threshold of baseMean.
 
+    Genes with an outlier have no P-value; those that nothing is left of once it is replaced have P 1.
     ``compared``: the samples of both groups; a gene that has counts only in others has no change and P 1.
     ``alpha``: the false discovery rate for which the filter on baseMean is chosen.
     """
@@ -385,13 +392,14 @@ def _replicates(design: Floats) -> Places:
 
 
 def _cutoff(n_samples: int, p: int) -> float:
-    return float(f_distribution.ppf(0.99, p, n_samples - p))
+    return float(f_quantile(0.99, p, n_samples - p))
 
 
 def _reasons(fitted: Deseq2Fit, flagged: Bools, adjusted: Floats, threshold: float) -> dict[int, str]:
+    counted = np.asarray(fitted.counts.any(axis=1))
     reasons = {}
     for gene in np.flatnonzero(np.isnan(adjusted)):
-        if not fitted.counts[gene].any():
+        if not counted[gene]:
             why = "no counts in any sample"
         elif fitted.base_mean[gene] == 0:
             why = "no counts once its outlier is replaced"

@@ -350,7 +350,10 @@ def _columns(
             numbers = _numbers(item, values)
             frame[item.safe] = numbers
             covariates.append(item.column)
-            notes.append(f"{item.column!r} is used as a number ({numbers.min():g} to {numbers.max():g}).")
+            notes.append(
+                f"{item.column!r} is used as a number ({numbers.min():g} to {numbers.max():g});"
+                f" if these are names, write C({quoted(item.column)})."
+            )
             _refuse_single(item.column, numbers.nunique(), str(values.iloc[0]), len(kept))
         else:
             first = reference if item.column == factor else None

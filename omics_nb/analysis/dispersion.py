@@ -30,6 +30,7 @@ _LEAST_FOR_TREND = 100 * LEAST
 # From a median absolute deviation to a standard deviation, with R's digits.
 _MAD = 1.4826
 _LEAST_PRIOR = 0.25
+_LEAST_GENES = 6
 _GAIN = 1e-6
 _MAX_STEPS = 100
 _GRID = 20
@@ -85,13 +86,14 @@ def fit_trend(mean: Floats, alpha: Floats) -> Trend:
     """A curve through the gene-wise dispersions: gamma regression that leaves out what is far from it.
 
     Where that regression fails it is a local regression of the log dispersions, weighted by the mean.
-    AnalysisError where no gene is more variable than Poisson's.
+    AnalysisError where fewer than 6 genes are more variable than Poisson's.
     """
     used = alpha > _LEAST_FOR_TREND
-    if not used.any():
+    if used.sum() < _LEAST_GENES:
         raise AnalysisError(
-            "no gene varies more between replicates than Poisson counts do, so there is no dispersion to learn; "
-            "are these counts of real, independent samples? method='voom' does without"
+            f"{int(used.sum())} of {len(alpha):,} genes vary more between replicates than Poisson counts do, and "
+            f"the trend of their dispersions needs {_LEAST_GENES}; are these counts of real, independent samples? "
+            "method='voom' does without"
         )
     found = _parametric(1 / mean[used], alpha[used])
     if found is not None:
@@ -121,17 +123,18 @@ def _matched_variance(residuals: Floats, df: int) -> float:
     """The variance of a normal that, added to the logarithm of a scaled chi-squared, comes nearest to the
     residuals: the least Kullback-Leibler divergence of their histogram.
 
-    DESeq2 simulates what is integrated here, so that its width moves by some hundredths with its random
-    numbers.
+    The smallest share of a bin is added to all, so that a gene far out does not decide. DESeq2 simulates
+    what is integrated here, and its width moves by some hundredths with its random numbers.
     """
     edges = np.arange(-10, 10.5, 0.5)
-    observed = np.histogram(residuals, edges)[0]
+    observed = np.histogram(residuals, edges)[0] / len(residuals)
+    least = observed[observed > 0].min()
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
 
     def divergence(variance: float) -> float:
         below = special.gammainc(df / 2, df / 2 * np.exp(edges[:, None] - np.sqrt(variance) * nodes))
         expected = np.diff(below @ weights) / weights.sum()
-        return float(-(observed * np.log(np.maximum(expected, 1e-12))).sum())
+        return float(-((observed + least) * np.log(expected + least)).sum())
 
     return float(minimize_scalar(divergence, bounds=(0, 8), method="bounded").x)
 

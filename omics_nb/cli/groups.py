@@ -40,9 +40,9 @@ def read_groups(path: Path) -> GroupTable:
     columns: dict[str, dict[str, str]] = {}
     lines: dict[str, int] = {}
     try:
-        header = [cell.strip() for cell in next(rows)]
+        header = [cell.strip() for cell in next(rows, [])]
         names = header[1:]
-        if header[0].casefold() != "sample" or not names or "" in names or len(set(names)) < len(names):
+        if not names or header[0].casefold() != "sample" or "" in names or len(set(names)) < len(names):
             raise _wrong(
                 path, 1, f"expected the header 'sample' and different names of columns, not {header}"
             )

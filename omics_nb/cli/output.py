@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import DataError
+from ..progress import listening
 
 if TYPE_CHECKING:
     from ..workflow import Run
@@ -53,22 +54,25 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A line on standard error that counts seconds while a person waits; nothing where none is looking."""
+    """A line on standard error while a person waits: what for, and how long by now; nothing where none is looking."""
     if not sys.stderr.isatty():
         yield
         return
     done = threading.Event()
     began = time.monotonic()
+    said = [what]
 
     def count() -> None:
         while not done.wait(0.2):
-            sys.stderr.write(f"\r\033[K{what} … {time.monotonic() - began:.0f} s")
+            line = f"{said[-1]} … {time.monotonic() - began:.0f} s"
+            sys.stderr.write(f"\r\033[K{line[: shutil.get_terminal_size().columns - 1]}")
             sys.stderr.flush()
 
     thread = threading.Thread(target=count, daemon=True)
     thread.start()
     try:
-        yield
+        with listening(lambda message: said.append(f"{what}: {message}")):
+            yield
     finally:
         done.set()
         thread.join()

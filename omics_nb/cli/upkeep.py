@@ -64,7 +64,7 @@ def cache_verify(as_json: bool) -> None:
     else:
         click.echo(str(found))
     if not found.ok:
-        raise SystemExit(1)
+        raise SystemExit(6)
 
 
 @cache.command("prune")

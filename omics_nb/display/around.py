@@ -94,6 +94,8 @@ def raw_data_sentence(found: RawData) -> str:
     if not found.asked:
         return f"{found.accession}: whether SRA has raw data is not known here"
     tried = f" (asked by {', '.join(found.tried)})" if found.tried else ""
+    if studies := [name for name in found.named if not name.startswith("PRJ")]:
+        return f"{found.accession}: the record names {', '.join(studies)}, of which SRA gives no runs{tried}"
     return f"{found.accession}: no raw data in SRA{tried}"
 
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ from ..errors import SettingsError
 from ..settings import Settings
 
 LEASE_S = 30.0
+# How long after its last use a file or study is safe from the limit: a study is read from several files.
+_FRESH_S = 600.0
 #: In the folder of a parsed study: names of its files, with their sizes and checksums.
 MANIFEST = "files.json"
 _KEEP_LEFTOVERS_S = 7 * 86_400.0
@@ -161,10 +164,11 @@ def cache_verify(settings: Settings) -> CacheCheck:
     """
     cache = Cache(settings.cache)
     records, studies = list(cache.all()), kept_studies(settings.cache)
-    damaged = [(record.path, reason) for record in records if (reason := _damage(record))]
+    damaged = []
     for record in records:
-        if record.path in dict(damaged):
+        if reason := _damage(record):
             cache.drop(record.url)
+            damaged.append((record.path, reason))
     for study in studies:
         if reason := _study_damage(study.path):
             remove_study(study.path)
@@ -178,7 +182,7 @@ def cache_prune(settings: Settings, max_bytes: int) -> Pruned:
     """Remove the least recently used files and parsed studies until at most ``max_bytes`` are left, and what
     killed downloads left.
     """
-    return Cache(settings.cache).prune(max_bytes, grace_s=0.0)
+    return Cache(settings.cache).prune(max_bytes, fresh_s=-math.inf, grace_s=0.0)
 
 
 def studies_folder(root: Path) -> Path:
@@ -355,9 +359,9 @@ class Cache:
         return sorted(self.partial.glob("*.part"))
 
     def prune(
-        self, max_bytes: int, *, keep: Sequence[str] = (), grace_s: float = _KEEP_LEFTOVERS_S
+        self, max_bytes: int, *, fresh_s: float = _FRESH_S, grace_s: float = _KEEP_LEFTOVERS_S
     ) -> Pruned:
-        """As ``cache_prune``; the URLs in ``keep`` stay whatever their size.
+        """As ``cache_prune``; files used in the last ``fresh_s`` seconds stay, for somebody is about to read them.
 
         What killed downloads left stays for ``grace_s`` seconds, to be resumed.
         """
@@ -369,17 +373,18 @@ class Cache:
         for item in held:
             if left <= max_bytes:
                 break
-            if self._remove(item, keep):
+            if isinstance(item, CachedFile) and item.used > self._clock() - fresh_s:
+                continue
+            if self._remove(item):
                 removed.append(item)
                 left -= item.n_bytes
         return Pruned(tuple(item.path for item in removed), sum(item.n_bytes for item in removed), left)
 
-    def _remove(self, item: CachedFile | KeptStudy, keep: Sequence[str]) -> bool:
+    def _remove(self, item: CachedFile | KeptStudy) -> bool:
         if isinstance(item, KeptStudy):
             return remove_study(item.path)
-        if item.url not in keep:
-            self.drop(item.url)
-        return item.url not in keep
+        self.drop(item.url)
+        return True
 
     def _sweep(self, grace_s: float) -> None:
         """Remove leases that have run out, partial files that nobody has a lease for, and half-written studies."""

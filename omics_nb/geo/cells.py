@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, cast
 
@@ -144,10 +145,9 @@ def _cell_files(kind: CellKind, prefix: str, *paths: Path) -> CellFiles:
 
 
 def _rawest(found: Sequence[CellFiles]) -> list[CellFiles]:
-    best = {
-        one.sample: min((other.kind for other in found if other.sample == one.sample), key=_KINDS.index)
-        for one in found
-    }
+    best: dict[str, CellKind] = {}
+    for one in found:
+        best[one.sample] = min(one.kind, best.get(one.sample, one.kind), key=_KINDS.index)
     return [one for one in found if one.kind == best[one.sample]]
 
 
@@ -175,7 +175,10 @@ def describe(accession: str, at_hand: Sequence[str], named: Sequence[str]) -> It
 
 
 def check_size(found: Sequence[CellFiles], listed: Files, limit: int) -> None:
-    """DataError with what to do where the files are larger than ``limit`` bytes together."""
+    """DataError with what to do where the files are larger than ``limit`` bytes together.
+
+    A file whose size is not known counts as none: it is held to the limit while it is downloaded.
+    """
     sizes = {name: n_bytes or 0 for name, n_bytes in sizes_of(listed).items()}
     of = [sum(sizes[name] for name in one.names) for one in found]
     if sum(of) > limit:
@@ -224,13 +227,22 @@ def local_files(listed: Files, names: Sequence[str], folder: Path) -> list[Local
 def unpack(path: Path, name: str, folder: Path) -> LocalFile:
     """A member as a file in ``folder``, without the folders in its name. Errors as ``list_members``."""
     target = folder / PurePosixPath(name).name
+    status = path.stat()
+    member = _members(path, status.st_size, status.st_mtime_ns)[name]
     with _opened(path) as archive:
-        found = {item.name: item for item in _checked(archive, path)}
         # A plain file, as was checked; only others have no content.
-        content = cast("IO[bytes]", archive.extractfile(found[name]))
+        content = cast("IO[bytes]", archive.extractfile(member))
         with content, target.open("xb") as out:
             shutil.copyfileobj(content, out, 1 << 20)
     return files.local_file(target, location=f"{path}!{name}")
+
+
+@lru_cache(maxsize=4)
+def _members(path: Path, n_bytes: int, mtime_ns: int) -> dict[str, tarfile.TarInfo]:
+    """Members by name, found once while the archive is the same: thousands are unpacked one by one."""
+    del n_bytes, mtime_ns
+    with _opened(path) as archive:
+        return {item.name: item for item in _checked(archive, path)}
 
 
 def _checked(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:

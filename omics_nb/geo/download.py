@@ -66,7 +66,7 @@ def download(
                 _Job(http, cache, lease, url, name, limits, listed, deadline), refresh=refresh
             )
         if found:
-            cache.prune(http.settings.cache_limit, keep=[url])
+            cache.prune(http.settings.cache_limit)
             return found
     raise BackendError(
         f"{plain_url(url)} did not come within the {limits.max_seconds:,.0f} s allowed", url=plain_url(url)

@@ -9,7 +9,7 @@ for).
 from __future__ import annotations
 
 import ipaddress
-import random
+import os
 import re
 import ssl
 import time
@@ -89,6 +89,11 @@ class Reply:
         return kind_of(self.body) == "html"
 
 
+def _chance() -> float:
+    """0 to 1. Not ``random.random``, whose state would count as code of the steps of a run, and differs each time."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
 class Http:
     """A connection to NCBI for one piece of work; a context manager.
 
@@ -103,7 +108,7 @@ class Http:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = _chance,
         patience: Patience | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -188,7 +193,7 @@ class Http:
                     method, url, params=params, data=form, headers=headers, follow_redirects=False
                 ) as response:
                     self._learn(bucket or host_of(url), response.headers)
-                    if not (response.is_redirect and method == "GET"):
+                    if not (response.has_redirect_location and method == "GET"):
                         yield response
                         return
                     url, params = str(response.url.join(response.headers["location"])), None

@@ -13,7 +13,6 @@ from .entrez import Entrez, Json
 from .layout import parse_accession
 
 _RUNS_PER_CALL = 100
-_MOST_EXPERIMENTS = 20_000
 _SOURCE = "ncbi"
 
 
@@ -125,9 +124,7 @@ def _runs(entrez: Entrez, ids: Sequence[str]) -> tuple[SraRun, ...]:
 def _search(entrez: Entrez, names: Sequence[str]) -> Sequence[str]:
     if not names:
         return ()
-    return entrez.search_all(
-        "sra", " OR ".join(f"{name}[ACCN]" for name in names), limit=_MOST_EXPERIMENTS
-    ).ids
+    return entrez.search_all("sra", " OR ".join(f"{name}[ACCN]" for name in names)).ids
 
 
 def _sra_studies(summary: Json) -> list[str]:
@@ -139,7 +136,7 @@ def _sra_studies(summary: Json) -> list[str]:
 def _incomplete(summary: Json, runs: Sequence[SraRun]) -> tuple[str, ...]:
     declared = {str(sample.get("accession")) for sample in summary.get("samples") or ()}
     without = sorted(declared - {run.sample for run in runs})
-    if not without or len(without) == len(declared):
+    if not without:
         return ()
     shown = ", ".join(without[:5]) + (" …" if len(without) > 5 else "")
     return (f"{len(without)} of {len(declared)} samples have no run in SRA: {shown}",)

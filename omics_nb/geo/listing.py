@@ -58,6 +58,12 @@ def list_folder_if_any(http: Http, url: str) -> tuple[Entry, ...]:
 def parse_index(reply: Reply, url: str) -> tuple[Entry, ...]:
     """Links of an index that lead to the folder's own entries; BackendError for a page that is no index."""
     text = reply.body.decode("utf-8", "replace")
+    if re.match(r"\s*(<!doctype|<html)", text, re.I) and not re.search(r"</html\s*>\s*$", text, re.I):
+        raise BackendError(
+            f"the index of {plain_url(url)} is cut off after {len(reply.body):,} bytes",
+            url=plain_url(url),
+            transient=True,
+        )
     entries = {}
     for double, single, bare, rest in _LINK.findall(text):
         target = urljoin(url, html.unescape(double or single or bare).partition("?")[0])

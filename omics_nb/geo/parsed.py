@@ -31,6 +31,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .. import __version__
+from ..errors import SettingsError
 from ..records import Study
 from ..settings import Settings
 from .cache import MANIFEST, Cache, checksum, remove_study, studies_folder, sync_folder
@@ -58,7 +59,7 @@ def read_kept(
     """
     if sum(file.record.n_bytes for file in files) < _WORTH_BYTES:
         return _lazy(read_study(accession, files, source=source, synthetic=synthetic))
-    name = f"{parse_accession(accession, 'GSE', 'GDS')}-{_key(accession, files)}"
+    name = f"{parse_accession(accession, 'GSE', 'GDS')}-{_key(accession, files, synthetic)}"
     folder = studies_folder(settings.cache) / name
     study = open_study(folder, files, source=source, synthetic=synthetic)
     if study is None:
@@ -72,10 +73,10 @@ def _lazy(study: Study) -> Study:
     return study if isinstance(made, Tables) else replace(study, features=Tables.of(made))
 
 
-def _key(accession: str, files: Sequence[LocalFile]) -> str:
-    """What the parsed study depends on, hashed: the files in their order, and what reads them."""
+def _key(accession: str, files: Sequence[LocalFile], synthetic: bool) -> str:
+    """What the parsed study depends on, hashed: the files in their order, what reads them, and what its notes tell."""
     # Excel tables need a package that may come later; a note on the study says that it was missing.
-    parts = [code_version(), find_spec("openpyxl") is not None, accession.strip().upper()]
+    parts = [code_version(), find_spec("openpyxl") is not None, accession.strip().upper(), synthetic]
     parts += [(file.name, file.record.sha256) for file in files]
     return sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
@@ -208,6 +209,8 @@ def keep_study(study: Study, folder: Path, settings: Settings) -> None:
         part.rename(folder)
         sync_folder(folder.parent)
         Cache(settings.cache).prune(settings.cache_limit)
+    except SettingsError as error:
+        _log.warning("%s was kept, and nothing older could be removed: %s", study.accession, error)
     except _UnlikeError as error:
         _log.info("%s is not kept parsed: %s", study.accession, error)
     except OSError as error:

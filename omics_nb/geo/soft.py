@@ -110,6 +110,8 @@ class _Parser:
         self.data, self.origin, self.tables = data, origin, tables
         self.at = 0
         self.notes: list[str] = []
+        # Lines without a mark by the attribute that they follow: entity, where the first is, and their texts.
+        self._stray: dict[tuple[int, str, int], tuple[Entity, int, list[str]]] = {}
 
     def entities(self) -> Iterator[Entity]:
         entity: Entity | None = None
@@ -138,6 +140,7 @@ class _Parser:
                 entity.columns.append((name.strip(), text.strip()))
             elif end > start:
                 self._other(entity, start, end, last)
+        self._join_stray()
         if entity is not None:
             yield entity
 
@@ -189,11 +192,19 @@ class _Parser:
         columns = {name.lower() for name, _ in entity.columns} | _FIRST_COLUMNS
         if entity.table is None and entity.columns and files.decode(first)[0] in columns:
             self._bare_table(entity, start)
-        elif self.data[start:end].strip():
-            text = self._text(self.data[start:end], start).strip()
+        elif text := self._text(self.data[start:end], start).strip():
+            n_values = len(entity.attributes.get(last, ())) if last else 0
+            self._stray.setdefault((entity.at, last, n_values), (entity, start, []))[2].append(text)
+
+    def _join_stray(self) -> None:
+        """In the end and at once: a table without a beginning is a million such lines."""
+        for (_, last, n_values), (entity, start, texts) in self._stray.items():
             note = f"{self.origin}, line {self.line(start)}: begins with none of ^ ! # and stands in no table"
-            if last and entity.attributes.get(last):
-                entity.attributes[last][-1] = f"{entity.attributes[last][-1]} {text}".strip()
+            if len(texts) > 1:
+                note += f", as do {len(texts) - 1:,} lines after it"
+            if n_values:
+                values = entity.attributes[last]
+                values[n_values - 1] = " ".join([values[n_values - 1], *texts]).strip()
                 note += f"; read as part of {last} of {entity.name}"
             self.notes.append(note)
 

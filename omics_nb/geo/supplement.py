@@ -315,11 +315,8 @@ def _cells(line: bytes, mark: str) -> list[str]:
 
 
 def _numeric(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return cell in MISSING
-    return True
+    # Python's float takes 1_1 as well, which is how samples are named.
+    return cell in MISSING or bool(re.match(_NUMBER, cell))
 
 
 def _workbook(data: bytes, name: str) -> _Grid:

@@ -225,16 +225,15 @@ def repeated_rows(index: pd.Index[str]) -> tuple[str, ...]:
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """The names with ``.1``, ``.2`` … after those that came before."""
-    taken: set[str] = set()
-    result = []
+    # Each name so far, in order, with the last number that was tried after it.
+    tried: dict[str, int] = {}
     for name in names:
-        candidate, n = name, 0
-        while candidate in taken:
-            n += 1
-            candidate = f"{name}.{n}"
-        taken.add(candidate)
-        result.append(candidate)
-    return result
+        candidate = name
+        while candidate in tried:
+            tried[name] += 1
+            candidate = f"{name}.{tried[name]}"
+        tried[candidate] = 0
+    return list(tried)
 
 
 @dataclass(slots=True)

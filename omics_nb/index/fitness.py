@@ -12,6 +12,8 @@ _GROUPS = re.compile(
     r"\b(controls?|healthy|normal|versus|vs|compared|wild.?type|untreated|vehicle|unaffected|patients?)\b",
     re.IGNORECASE,
 )
+# One of these is in every text that the expression matches; to look for them first is cheaper.
+_ROOTS = "control healthy normal versus vs compared wild untreated vehicle unaffected patient".split()
 
 
 def fitness(header: StudyHeader) -> float:
@@ -21,7 +23,10 @@ def fitness(header: StudyHeader) -> float:
 
 def names_groups(header: StudyHeader) -> bool:
     """Whether the text of a study names groups that can be compared."""
-    return any(_GROUPS.search(text) for text in (header.title, header.summary, header.overall_design))
+    return any(
+        any(map(text.lower().__contains__, _ROOTS)) and _GROUPS.search(text)
+        for text in (header.title, header.summary, header.overall_design)
+    )
 
 
 def is_superseries(header: StudyHeader) -> bool:

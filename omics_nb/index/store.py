@@ -41,7 +41,7 @@ RANKED_AT_LEAST, RANKED_TIMES = 100, 3
 _ABOUT = "about.json"
 _META = "meta.json"
 _BATCH = 1_000
-_COMMIT_EVERY = 50_000
+_COMMIT_EVERY = 100_000
 _MEMORY = 256_000_000
 _TOP_FACETS = 20
 _FOOTER_MAGIC = 1337
@@ -121,19 +121,38 @@ def add_studies(
     """Put studies into the index in ``folder``, which is made if it is not there.
 
     A study that is there already, unchanged, costs a look; a changed one takes the place of the former. ``source``
-    is the source that can fetch these studies. What was added is safe on disk at every 50,000 studies and at the end;
+    is the source that can fetch these studies. What was added is safe on disk at every 100,000 studies and at the end;
     a killed process loses what came after. SourceError if another process is writing.
     """
     folder = folder.expanduser().resolve()
     index = _index_to_write(folder)
+    writer = _writer(index, folder)
+    try:
+        with _translated(folder):
+            index.reload()  # Another process may have written between opening and locking.
+        return _add(index, writer, folder, headers, source, synthetic)
+    finally:
+        # Lets go of the lock, also where an error is kept with all its frames; what was not committed is dropped.
+        with _translated(folder):
+            writer.wait_merging_threads()
+
+
+def _add(
+    index: tantivy.Index,
+    writer: tantivy.IndexWriter,
+    folder: Path,
+    headers: Iterable[StudyHeader],
+    source: str | None,
+    synthetic: bool,
+) -> Added:
     n_new = n_changed = n_same = n_waiting = 0
     seen = set[str]()
-    with _translated(folder):
-        writer = _writer(index, folder)
-        for batch in _batches(headers):
-            entries = {header.accession: Entry(header, source, synthetic) for header in batch}
-            digests = {name: digest_of(entry) for name, entry in entries.items()}
-            known, same = _known(index, digests)
+    before = index.searcher()  # What is added from here on is in ``seen``.
+    for batch in _batches(headers):
+        entries = {header.accession: Entry(header, source, synthetic) for header in batch}
+        digests = {name: digest_of(entry) for name, entry in entries.items()}
+        with _translated(folder):
+            known, same = _known(before, digests)
             for name, entry in entries.items():
                 if name in seen:
                     known.add(name)
@@ -149,9 +168,9 @@ def add_studies(
             if n_waiting >= _COMMIT_EVERY:
                 writer.commit()
                 n_waiting = 0
+    with _translated(folder):
         if n_waiting:
             writer.commit()
-        writer.wait_merging_threads()
         index.reload()
         return Added(n_new, n_changed, n_same, index.searcher().num_docs)
 
@@ -182,12 +201,11 @@ def _writer(index: tantivy.Index, folder: Path) -> tantivy.IndexWriter:
     try:
         return index.writer(_MEMORY, 1)
     except ValueError as error:
-        if "LockBusy" in str(error):
-            raise SourceError(
-                f"another process is writing to the index {folder}; wait until it has ended",
-                folder=str(folder),
-            ) from error
-        raise
+        if "LockBusy" not in str(error):
+            raise _damaged(folder, str(error)) from error
+        raise SourceError(
+            f"another process is writing to the index {folder}; wait until it has ended", folder=str(folder)
+        ) from error
 
 
 def _batches(headers: Iterable[StudyHeader]) -> Iterator[list[StudyHeader]]:
@@ -196,9 +214,8 @@ def _batches(headers: Iterable[StudyHeader]) -> Iterator[list[StudyHeader]]:
         yield batch
 
 
-def _known(index: tantivy.Index, digests: Mapping[str, int]) -> tuple[set[str], set[int]]:
+def _known(searcher: tantivy.Searcher, digests: Mapping[str, int]) -> tuple[set[str], set[int]]:
     """Which of these accessions the index has, and which of these digests."""
-    searcher = index.searcher()
     if not searcher.num_docs:
         return set(), set()
     query = Clauses(joined=True).one_of("accession", digests)
@@ -419,7 +436,8 @@ class Index:
         return self._searcher.doc_freq(field, value)
 
     def _rarity(self, field: str, value: str) -> float:
-        return rarity(self.n_studies, self._searcher.doc_freq(field, value))
+        # The index's own count has studies in it that were replaced since.
+        return rarity(self.n_studies, min(self._searcher.doc_freq(field, value), self.n_studies))
 
     def _first(
         self,

@@ -52,8 +52,13 @@ class ListsFiles(Protocol):
 class OpensFiles(ListsFiles, Protocol):
     """A source that gives the supplementary files that it lists, those inside archives too."""
 
-    def open_files(self, listed: Files, names: Sequence[str], folder: Path) -> list[LocalFile]:
-        """These files, verified, in this order; ``folder`` takes those that have no place of their own."""
+    def open_files(
+        self, listed: Files, names: Sequence[str], folder: Path, *, max_bytes: int
+    ) -> list[LocalFile]:
+        """These files, verified, in this order; ``folder`` takes those that have no place of their own.
+
+        None of more than ``max_bytes`` is downloaded.
+        """
         ...
 
 

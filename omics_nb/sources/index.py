@@ -33,7 +33,7 @@ def add(
     ``source`` is the source that can fetch them; a mirror's studies are fetched from it, those of a dump from "ncbi"
     where nothing else is said.
     """
-    path = Path(what).expanduser()
+    path = Path(what.removeprefix("mirror:")).expanduser()
     if not path.is_dir():
         if not path.exists():
             raise SettingsError(

@@ -116,8 +116,11 @@ class Mirror:
         members = tuple(member for path in archives for member in cells.list_members(path))
         return Files(accession, tuple(listed), self.spec, members, synthetic=self.synthetic)
 
-    def open_files(self, listed: Files, names: Sequence[str], folder: Path) -> list[LocalFile]:
-        """These of the files, those in archives unpacked into ``folder``."""
+    def open_files(
+        self, listed: Files, names: Sequence[str], folder: Path, *, max_bytes: int
+    ) -> list[LocalFile]:
+        """These of the files, those in archives unpacked into ``folder``; their sizes are known."""
+        del max_bytes
         return cells.local_files(listed, names, folder)
 
     def _local_files(self, accession: str, paths: Sequence[Path]) -> list[LocalFile]:

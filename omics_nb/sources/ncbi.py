@@ -4,7 +4,6 @@ cache.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from ..geo.remote import RemoteFile
 from ..geo.series_matrix import read_series_header
 from ..geo.study import read_header
 from ..index import search_headers
+from ..progress import tell
 from ..records import Hit, Hits, Query, Study, StudyHeader
 from ..settings import Settings
 from ..terms.entrez import write_term
@@ -35,8 +35,6 @@ MAX_SUPPLEMENT_BYTES = 256 * 2**20
 _CANDIDATES = 200
 _SUPPLEMENTS_TRIED = 3
 
-_log = logging.getLogger(__name__)
-
 
 def open_ncbi(argument: str | None, settings: Settings, *, progress: Progress | None = None) -> NcbiSource:
     """The live source. It takes no argument; where NCBI is, and who asks, are settings."""
@@ -44,7 +42,7 @@ def open_ncbi(argument: str | None, settings: Settings, *, progress: Progress | 
         raise SettingsError(
             f"the source ncbi takes no argument, and was given {argument!r}; write just: ncbi"
         )
-    return NcbiSource(settings, progress=progress or _log.info)
+    return NcbiSource(settings, progress=progress or tell)
 
 
 @dataclass(slots=True)
@@ -54,7 +52,7 @@ class NcbiSource:
     """
 
     settings: Settings
-    progress: Progress = _log.info
+    progress: Progress = tell
     connect: Callable[[Settings, Progress], Http] = field(default=lambda s, p: Http(s, progress=p))
     spec: str = "ncbi"
     synthetic: bool = False
@@ -111,13 +109,18 @@ class NcbiSource:
         listed = [ListedFile(file.name, file.role, file.url, file.about_bytes, exact=False) for file in found]
         return Files(accession, tuple(listed), self.spec, members)
 
-    def open_files(self, listed: Files, names: Sequence[str], folder: Path) -> list[LocalFile]:
+    def open_files(
+        self, listed: Files, names: Sequence[str], folder: Path, *, max_bytes: int
+    ) -> list[LocalFile]:
         """These of the files, downloaded; what lies in an archive comes from its sample's own folder."""
         del folder  # the cache is their place
         plain = {file.name: RemoteFile(file.name, file.location, file.role) for file in listed}
         members = {member.name: member for member in listed.members}
         with self.connect(self.settings, self.progress) as http:
-            return [remote.get_file(http, plain.get(name) or self._member(members[name])) for name in names]
+            return [
+                remote.get_file(http, plain.get(name) or self._member(members[name]), max_bytes=max_bytes)
+                for name in names
+            ]
 
     def publications(self, accession: str) -> Publications:
         """The papers of a series: title, authors, journal, DOI. None is an answer."""
@@ -203,7 +206,7 @@ class NcbiSource:
                 found.append(remote.get_annotation(http, platform, max_bytes=MAX_MATRIX_BYTES))
             except NotFoundError:
                 continue
-            except OfflineError as error:
+            except (SourceError, DataError) as error:
                 notes.append(
                     f"GEO could not be asked for its annotation of {platform}, so the family file's own was used"
                     f" ({error})"

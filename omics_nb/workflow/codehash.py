@@ -366,8 +366,11 @@ class _Walk:
         return text if len(text) <= 80 else f"{kind} {_digest([text])}"
 
     def _object(self, value: Any, name: str) -> str:
+        if isinstance(value, types.MethodType):
+            return f"method {self.visit(value.__func__, name)} of {self.visit(value.__self__, name)}"
         inner = getattr(value, "__wrapped__", None)
-        if callable(inner):  # functools.lru_cache and decorators written in C
+        if callable(inner) and not isinstance(value, functools.partial):
+            # functools.lru_cache and decorators written in C
             return f"{type(value).__qualname__} of {self.visit(inner, name)}"
         if type(value).__module__ == "omics_nb.workflow.graph" and hasattr(value, "function"):
             return self.visit(value.function, name)
@@ -395,6 +398,7 @@ class _Walk:
 def _look(value: Any, name: str) -> list[Any]:
     """Data as it is: its text, and the very functions and classes in it."""
     code: list[Any] = []
+    # Interned, equal texts are one object.
     return [sys.intern(_Walk(code).visit(value, name)), *code]
 
 
@@ -460,13 +464,11 @@ def package_of(module: str) -> str:
         return ""
     if top in _STDLIB:
         return "python"
-    loaded = sys.modules.get(top)
-    spec = getattr(loaded, "__spec__", None)
-    if spec is None and loaded is None:
-        try:
-            spec = importlib.util.find_spec(top)
-        except (ImportError, ValueError):
-            spec = None
+    loaded: Any = sys.modules.get(top)
+    try:
+        spec: Any = importlib.util.find_spec(top) if loaded is None else getattr(loaded, "__spec__", None)
+    except (ImportError, ValueError):
+        spec = None
     places = [getattr(loaded, "__file__", None), getattr(spec, "origin", None)]
     places += list(getattr(spec, "submodule_search_locations", None) or ())
     roots = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})

@@ -11,14 +11,16 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FlowError
 from . import values
 from .context import Context
 from .contracts import check_value
 from .graph import CONTEXT, Step
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 class Job(NamedTuple):
@@ -67,6 +69,14 @@ def perform(job: Job) -> Outcome:
         return failed(job, error)
 
 
+def outcome_of(work: Callable[[], Outcome]) -> Outcome:
+    """What a place gives that may fail itself."""
+    try:
+        return work()
+    except BaseException as error:
+        return Outcome(error=error)
+
+
 def perform_far(job: Job, types: dict[str, tuple[str, str]]) -> Outcome:
     """:func:`perform` in another process, which learns of the registered types first."""
     values.expect_types(types)
@@ -75,23 +85,32 @@ def perform_far(job: Job, types: dict[str, tuple[str, str]]) -> Outcome:
 
 async def perform_async(job: Job, pool: Threads) -> Outcome:
     """Run one attempt of an async step on the loop of the caller; large values are read and written in a thread."""
-    import asyncio
-
-    loop = asyncio.get_running_loop()
+    step, texts, folder, _ = job
     try:
-        small = sum([len(text) for _, text in job.given]) < 1_000 and '"$' not in str(job.given)
-        given = _arguments(job) if small else await loop.run_in_executor(pool, _arguments, job)  # type: ignore[arg-type]
+        small = all(len(text) < 1_000 and '"$' not in text for _, text in texts)
+        given = _arguments(job) if small else await _aside(pool, _arguments, job)
         if given is None:
             return Outcome(values.SKIPPED_TEXT)
-        waiting = job.step.function(**given)
-        timeout_s = job.step.options.timeout_s
-        value = await (waiting if timeout_s is None else asyncio.wait_for(waiting, timeout_s))
-        contract = check_value(job.step, value)
-        if isinstance(value, (int, float, str, type(None))):
-            return Outcome(*values.encode(value, job.folder), contract)
-        return Outcome(*await loop.run_in_executor(pool, values.encode, value, job.folder), contract)  # type: ignore[arg-type]
+        waiting = step.function(**given)
+        if step.options.timeout_s is not None:
+            import asyncio
+
+            waiting = asyncio.wait_for(waiting, step.options.timeout_s)
+        value = await waiting
+        contract = check_value(step, value)
+        plain = isinstance(value, (int, float, str, type(None)))
+        text, files = (
+            values.encode(value, folder) if plain else await _aside(pool, values.encode, value, folder)
+        )
+        return Outcome(text, files, contract)
     except BaseException as error:  # as in perform; a cancel of the task is told by its run
         return failed(job, error)
+
+
+async def _aside(pool: Threads, function: Callable[..., Any], *args: Any) -> Any:
+    import asyncio
+
+    return await asyncio.wrap_future(pool.submit(function, *args))
 
 
 def failed(job: Job, error: BaseException) -> Outcome:
@@ -117,9 +136,7 @@ class Threads:
 
     def submit(self, function: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """As ``concurrent.futures.Executor.submit``."""
-        future: Future[Any] = Future()
-        self.put(lambda: settle(future, function, *args))
-        return future
+        return promise(self.put, function, *args)
 
     def put(self, work: Callable[[], object]) -> None:
         """Run ``work``, which raises nothing, in some thread."""
@@ -163,11 +180,21 @@ def check_picklable(step: Step) -> None:
         ) from error
 
 
-def settle(future: Future[Any], function: Callable[..., Any], *args: Any) -> None:
-    """Do what a future stands for, unless nobody wants it any more."""
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(function(*args))
-    except BaseException as error:
-        future.set_exception(error)
+def promise(
+    put: Callable[[Callable[[], None]], Any], function: Callable[..., Any], /, *args: Any
+) -> Future[Any]:
+    """The future of a call that ``put`` has someone else make."""
+    from concurrent.futures import Future
+
+    future: Future[Any] = Future()
+
+    def work() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(function(*args))
+        except BaseException as error:
+            future.set_exception(error)
+
+    put(work)
+    return future

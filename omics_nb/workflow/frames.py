@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,12 @@ def to_tree(value: Any, put: Put, tree: Tree) -> dict[str, Any] | None:
         return {"$series": _put_frame(frame, put, tree), "name": tree(value.name)}
     if isinstance(value, pd.Index):
         return {"$index": _put_frame(pd.DataFrame(index=value), put, tree)}
+    if kind is np.ndarray and value.dtype.kind == "O":
+        return {"$objects": [tree(item) for item in value.ravel()], "shape": list(value.shape)}
     if kind is np.ndarray:
-        return _array(value, put, tree)
+        file = io.BytesIO()
+        np.save(file, value, allow_pickle=False)
+        return {"$array": put(file.getbuffer(), ".npy")}
     if value is pd.NA or value is pd.NaT:
         return {"$missing": "NA" if value is pd.NA else "NaT"}
     if kind is pd.Timestamp:
@@ -51,7 +56,9 @@ def to_tree(value: Any, put: Put, tree: Tree) -> dict[str, Any] | None:
         plain = value.view("i8").item() if value.dtype.kind in "mM" else value.item()
         return {"$scalar": tree(plain), "dtype": value.dtype.str}
     if kind.__name__ == "AnnData":
-        return {"$anndata": put(_through_file(value.write_h5ad), ".h5ad")}
+        with _temporary() as path:
+            value.write_h5ad(path)
+            return {"$anndata": put(path.read_bytes(), ".h5ad")}
     return None
 
 
@@ -84,30 +91,16 @@ def from_tree(
     if tag == "$anndata":
         import anndata
 
-        return _from_file(get(found[tag]), anndata.read_h5ad)
+        with _temporary() as path:
+            path.write_bytes(get(found[tag]))
+            return anndata.read_h5ad(path)
     raise ValueError(f"a kept value has the tag {tag!r}, which this version does not know")
 
 
-def _array(value: Any, put: Put, tree: Tree) -> dict[str, Any]:
-    if value.dtype.kind == "O":
-        return {"$objects": [tree(item) for item in value.ravel()], "shape": list(value.shape)}
-    file = io.BytesIO()
-    np.save(file, value, allow_pickle=False)
-    return {"$array": put(file.getbuffer(), ".npy")}
-
-
-def _through_file(write: Callable[[Path], None]) -> bytes:
+@contextmanager
+def _temporary() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "value"
-        write(path)
-        return path.read_bytes()
-
-
-def _from_file(data: bytes, read: Callable[[Path], Any]) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "value"
-        path.write_bytes(data)
-        return read(path)
+        yield Path(folder) / "value"
 
 
 # --- frames ----------------------------------------------------------------------------------------------------------
@@ -167,56 +160,42 @@ def _get_frame(data: bytes, decode: Callable[[str], Any]) -> pd.DataFrame:
 
 def _labels(index: pd.Index, store: Callable[[pd.Index], dict[str, Any]], tree: Tree) -> dict[str, Any]:
     """How to make an index again; ``store`` keeps the values of one level and gives their recipe."""
+    names = [tree(name) for name in index.names]
     if type(index) is pd.RangeIndex:
-        return {"range": [index.start, index.stop, index.step], "name": tree(index.name)}
-    if isinstance(index, pd.MultiIndex):
-        levels = [store(index.get_level_values(at)) for at in range(index.nlevels)]
-        return {
-            "levels": levels,
-            "dtypes": [_dtype(level) for level in index.levels],
-            "names": [*map(tree, index.names)],
-        }
+        return {"range": [index.start, index.stop, index.step], "names": names}
+    levels = [index.get_level_values(at) for at in range(index.nlevels)]
     return {
-        "values": store(index),
-        "dtype": _dtype(index),
-        "name": tree(index.name),
-        "freq": getattr(index, "freqstr", None)
-        if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex))
-        else None,
+        "many": isinstance(index, pd.MultiIndex),
+        "levels": [store(level) for level in levels],
+        "dtypes": [_dtype(level) for level in (index.levels if isinstance(index, pd.MultiIndex) else levels)],
+        "names": names,
+        "freq": index.freqstr if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) else None,
     }
 
 
 def _get_labels(
     recipe: dict[str, Any], load: Callable[[dict[str, Any]], Any], decode: Callable[[str], Any]
 ) -> pd.Index:
-    def plain(tree: Any) -> Any:
-        return decode(json.dumps(tree))
-
+    names = [decode(json.dumps(name)) for name in recipe["names"]]
     if "range" in recipe:
         start, stop, step = recipe["range"]
-        return pd.RangeIndex(start, stop, step, name=plain(recipe["name"]))
-    if "levels" in recipe:
-        levels = [
-            pd.Index(load(level), dtype=_from_dtype(dtype, plain))
-            for level, dtype in zip(recipe["levels"], recipe["dtypes"], strict=True)
-        ]
-        return pd.MultiIndex.from_arrays(levels, names=[plain(name) for name in recipe["names"]])
-    index: Any = pd.Index(
-        load(recipe["values"]), dtype=_from_dtype(recipe["dtype"], plain), name=plain(recipe["name"])
-    )
+        return pd.RangeIndex(start, stop, step, name=names[0])
+    dtypes = [None if dtype is None else pd.api.types.pandas_dtype(dtype) for dtype in recipe["dtypes"]]
+    levels: list[Any] = [
+        pd.Index(load(level), dtype=dtype) for level, dtype in zip(recipe["levels"], dtypes, strict=True)
+    ]
+    if recipe["many"]:
+        return pd.MultiIndex.from_arrays(levels, names=names)
+    index = levels[0].rename(names[0])
     if recipe["freq"] is not None:
         index.freq = recipe["freq"]
     made: pd.Index = index
     return made
 
 
-def _dtype(values: Any) -> Any:
+def _dtype(values: Any) -> str | None:
     """A dtype as text; a categorical one has to say its categories elsewhere."""
-    return str(values.dtype) if not isinstance(values.dtype, pd.CategoricalDtype) else None
-
-
-def _from_dtype(text: str | None, _: Tree) -> Any:
-    return None if text is None else pd.api.types.pandas_dtype(text)
+    return None if isinstance(values.dtype, pd.CategoricalDtype) else str(values.dtype)
 
 
 def _to_arrow(values: pd.Series, tree: Tree) -> tuple[Any, dict[str, Any]]:
@@ -270,13 +249,9 @@ def _objects_to_arrow(values: pd.Series, tree: Tree) -> tuple[Any, dict[str, Any
 
 
 def _absent(item: object) -> str | None:
-    if item is None:
-        return "none"
-    if item is pd.NA:
-        return "NA"
-    if item is pd.NaT:
-        return "NaT"
-    return "nan" if type(item) is float and item != item else None
+    if type(item) is float:
+        return "nan" if item != item else None
+    return next((name for name, known in _MISSING.items() if item is known), None)
 
 
 def _from_arrow(column: Any, recipe: dict[str, Any], decode: Callable[[str], Any]) -> Any:
@@ -284,9 +259,8 @@ def _from_arrow(column: Any, recipe: dict[str, Any], decode: Callable[[str], Any
     if how == "numpy":
         return column.to_numpy().astype(dtype, copy=False)
     if how == "moments":
-        if pa.types.is_integer(column.type):
-            return column.to_numpy().view(dtype)
-        return column.to_numpy().astype(dtype, copy=False)
+        plain = column.to_numpy()
+        return plain.view(dtype) if pa.types.is_integer(column.type) else plain.astype(dtype, copy=False)
     if how == "extension":
         kind = pd.api.types.pandas_dtype(dtype)
         return kind.__from_arrow__(column)  # type: ignore[union-attr]
@@ -296,13 +270,12 @@ def _from_arrow(column: Any, recipe: dict[str, Any], decode: Callable[[str], Any
             decode(json.dumps(recipe["categories"])), dtype=pd.api.types.pandas_dtype(dtype)
         )
         return pd.Categorical(values, categories=categories, ordered=recipe["ordered"])
-    if how == "text":
-        items = np.empty(len(column), dtype=object)
+    items = np.empty(len(column), dtype=object)
+    if how == "json":
+        for at, text in enumerate(column.to_pylist()):
+            items[at] = decode(text)
+    else:
         items[:] = column.to_pylist()
         if recipe["missing"] not in (None, "none"):
             items[np.asarray(column.is_null())] = _MISSING[recipe["missing"]]
-    else:
-        items = np.empty(len(column), dtype=object)
-        for at, text in enumerate(column.to_pylist()):
-            items[at] = decode(text)
     return items if dtype == "object" else pd.array(items, dtype=dtype)

@@ -176,18 +176,14 @@ def _make_step(function: Callable[..., Any] | Flow, name: str | None, options: O
     name = name or getattr(function, "__name__", "")
     if not name or name == "<lambda>" or "/" in name:
         raise FlowError(f"{function!r} needs a name without '/': step(function, name='...')")
-    wires = parameters_of(function)
-    wants_context = any(wire.parameter == CONTEXT for wire in wires)
-    if wants_context:
-        wires = [wire for wire in wires if wire.parameter != CONTEXT]
-    if options is None:
-        options = _ASYNC if _is_async(function) else _PLAIN
-        return Step(function, name, tuple(wires), options, wants_context)
+    found = parameters_of(function)
+    wires = [wire for wire in found if wire.parameter != CONTEXT]
+    known = tuple([wire.parameter for wire in wires])
+    options = options or (_ASYNC if _is_async(function) else _PLAIN)
     predicate = parameters_of(options.when) if options.when is not None else []
-    known = tuple(wire.parameter for wire in wires)
     wires += [wire for wire in predicate if wire.parameter not in known]
-    names = tuple(wire.parameter for wire in predicate)
-    return Step(function, name, _wired(wires, options), options, wants_context, names, known)
+    asked = tuple([wire.parameter for wire in predicate])
+    return Step(function, name, _wired(wires, options), options, len(known) < len(found), asked, known)
 
 
 def _wired(wires: list[Wire], options: Options) -> tuple[Wire, ...]:

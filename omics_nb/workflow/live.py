@@ -7,10 +7,9 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import FlowError
 from . import values
@@ -21,6 +20,9 @@ from .executors import Job, Outcome
 from .graph import Flow, Node, Place, Step, lay
 from .store import ACTIVE, ENDED, Change, RunRow
 from .values import SKIPPED_TEXT
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 #: A run's row follows its events at most this far behind; its events are the truth.
 ROW_EVERY_S = 0.1
@@ -77,6 +79,8 @@ class Live:
         known: Mapping[str, StepState],
         seq: int,
     ) -> None:
+        from concurrent.futures import Future
+
         self.row, self.flow, self.folder, self.begun, self.known = row, flow, folder, begun, known
         self.state, self.seq, self.number = "running", seq, row.id
         self.error: str | None = None

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +23,7 @@ from . import values
 from .codehash import is_fresh
 from .context import Context
 from .events import SETTLED, fold
-from .executors import Job, Outcome, Threads, perform, perform_async, perform_far, settle
+from .executors import Job, Outcome, Threads, outcome_of, perform, perform_async, perform_far, promise
 from .graph import Flow
 from .live import ROW_EVERY_S, Given, Live, Start, Task
 from .store import Change, Fenced, RunRow, Store
@@ -34,8 +33,6 @@ LEASE_S = 30.0
 _POLL_S = 0.5
 #: Inline steps run this long before their results are committed and others have their turn.
 _TURN_S = 0.02
-#: Of many steps that are ready this many share a transaction, so that the first are at work while others are prepared.
-_TOGETHER = 64
 _T = TypeVar("_T")
 
 
@@ -75,9 +72,8 @@ class Scheduler:
             return function(*args)
         if self._closed:
             raise RunError("the store was closed; open the run again")
-        future: Future[_T] = Future()
-        self._loop.call_soon_threadsafe(settle, future, function, *args)
-        return future.result()
+        found: _T = promise(self._loop.call_soon_threadsafe, function, *args).result()
+        return found
 
     def wake(self) -> None:
         """Have a turn soon; from any thread."""
@@ -244,9 +240,8 @@ class Scheduler:
                 self._done.append((live, task, job.context, perform(job)))
                 if time.monotonic() > limit:
                     break
-            waits = any(live.ready for live in self.lives.values())
-            if waits or not self._done or time.monotonic() > limit:
-                if waits or self._done or self._inline:
+            if not self._done or time.monotonic() > limit:
+                if self._done or self._inline:
                     self.wake()
                 return
 
@@ -297,11 +292,11 @@ class Scheduler:
 
     def _advance(self, live: Live) -> None:
         """Go through what is ready: restored, skipped and reused values are taken at once, the rest is to start."""
-        while live.ready and len(self._launching) < _TOGETHER:
+        while live.ready:
             if live.state != "running" or live.failed:
                 live.ready.clear()
                 return
-            batch, live.ready = live.ready[:_TOGETHER], live.ready[_TOGETHER:]
+            batch, live.ready = live.ready, []
             live.sure.clear()
             keyed = [(task, given) for task in batch if (given := self._consider(live, task)) is not None]
             try:
@@ -456,7 +451,8 @@ class Scheduler:
             if kind == "inline":
                 self._inline.append(item)
                 continue
-            job.context.tell = partial(self._tell, live, task, job.context)
+            if task.step.wants_context:
+                job.context.tell = partial(self._tell, live, task, job.context)
             if kind == "async":
                 task.handle = self._loop.create_task(self._await(live, task, job))
             elif live.begun.executor is not None:
@@ -467,29 +463,24 @@ class Scheduler:
 
     def _run(self, live: Live, task: Task, job: Job, kind: str) -> None:
         """An attempt in this thread, or in a process that this thread waits for."""
-        try:
-            if kind == "process":
-                from .processes import Child
+        if kind == "thread":
+            self.deliver(live, task, job.context, perform(job))
+            return
+        from .processes import Child
 
-                task.handle = child = Child(job)
-                if job.context.stopped:
-                    child.cancel()
-                outcome = child.outcome()
-            else:
-                outcome = perform(job)
-        except BaseException as error:
-            outcome = Outcome(error=error)
-        self.deliver(live, task, job.context, outcome)
+        def wait() -> Outcome:
+            task.handle = child = Child(job)
+            if job.context.stopped:
+                child.cancel()
+            return child.outcome()
+
+        self.deliver(live, task, job.context, outcome_of(wait))
 
     async def _await(self, live: Live, task: Task, job: Job) -> None:
         self.deliver(live, task, job.context, await perform_async(job, self.threads))
 
     def _take_future(self, live: Live, task: Task, context: Context, future: Any) -> None:
-        try:
-            outcome = future.result()
-        except BaseException as error:
-            outcome = Outcome(error=error)
-        self.deliver(live, task, context, outcome)
+        self.deliver(live, task, context, outcome_of(future.result))
 
     def _tell(self, live: Live, task: Task, context: Context, fraction: float, message: str) -> None:
         now = time.monotonic()

@@ -4,8 +4,8 @@ Tables: ``event`` is the truth, append-only: what happened in a run, numbered wi
 it, a finished step with its key and value. ``reuse`` finds such an event by its key; it follows within a tenth of a
 second, as an index that every commit touches would make each cost half as much again. ``run`` says what was asked and
 how far it is, ``owner`` who runs it and until when, ``file`` which value files it needs, ``code`` what its steps' code
-was made of. Steps have no table: their state is the fold of their events (:mod:`.events`). This module holds the SQL;
-:mod:`.sqlite` and :mod:`.postgres` say what is special to each database.
+was made of. Steps have no table: their state is the fold of their events (:mod:`.events`). This module holds the SQL,
+but for that of :mod:`.pruning`; :mod:`.sqlite` and :mod:`.postgres` say what is special to each database.
 """
 
 # ruff: noqa: S608 - SQL is put together from this module's own words; values are parameters
@@ -44,7 +44,6 @@ MIGRATIONS: tuple[str, ...] = (
         key {BLOB}, value TEXT, code {BLOB}, data TEXT, PRIMARY KEY (run, seq)
     ) {WITHOUT_ROWID};
     CREATE TABLE reuse (key {BLOB} PRIMARY KEY, run INTEGER NOT NULL, seq INTEGER NOT NULL) {WITHOUT_ROWID};
-    CREATE INDEX reuse_run ON reuse (run);
     CREATE TABLE file (
         name TEXT NOT NULL, run INTEGER NOT NULL, n_bytes {BIGINT} NOT NULL, PRIMARY KEY (name, run)
     ) {WITHOUT_ROWID};

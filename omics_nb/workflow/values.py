@@ -410,14 +410,6 @@ def decode(text: str, folder: Folder) -> Any:
     return json.loads(text, object_hook=build)
 
 
-def tree_of(text: str, folder: Folder) -> Any:
-    """The JSON tree itself, tags as they are; a tree kept as a file is read from it."""
-    tree = json.loads(text)
-    while isinstance(tree, dict) and "$ref" in tree:
-        tree = json.loads(folder.get(tree["$ref"]))
-    return tree
-
-
 _NAMED = re.compile(r'"\$(?:ref|frame|series|index|array|text|file|anndata)":"([0-9a-f]{64}\.[a-z0-9]+)"')
 
 
@@ -431,7 +423,9 @@ def file_names(text: str, folder: Folder) -> set[str]:
 
 def item_texts(text: str, folder: Folder) -> list[str] | None:
     """The texts of a list's items (or a tuple's or set's); None where the value is none of these."""
-    tree = tree_of(text, folder)
+    tree = json.loads(text)
+    while isinstance(tree, dict) and "$ref" in tree:  # kept as a file
+        tree = json.loads(folder.get(tree["$ref"]))
     if isinstance(tree, dict) and len(tree) == 1:
         tree = next((tree[tag] for tag in ("$tuple", "$set", "$frozenset") if tag in tree), None)
     return [_dumps(item) for item in tree] if isinstance(tree, list) else None

@@ -205,6 +205,12 @@ def test_options_of_other_methods_are_refused(
         differential_expression(count_study, **arguments)  # type: ignore[arg-type]
 
 
+def test_a_design_that_repeats_itself_is_refused(count_study: Study) -> None:
+    counts = count_study.matrix().to_numpy()
+    with pytest.raises(DesignError, match=r"columns \[1\] follow from the others"):
+        deseq2.fit(counts, np.ones((8, 2)), np.ones(8))
+
+
 def test_without_replicates_there_is_no_test() -> None:
     counts = np.array([[3, 5], [8, 2], [6, 9]])
     with pytest.raises(DesignError, match="2 samples for 2 coefficients"):
@@ -213,7 +219,7 @@ def test_without_replicates_there_is_no_test() -> None:
 
 def test_poisson_counts_have_no_dispersion_to_learn() -> None:
     counts = np.full((20, 6), 100) + np.arange(20)[:, None]
-    with pytest.raises(AnalysisError, match="no dispersion to learn"):
+    with pytest.raises(AnalysisError, match="0 of 20 genes vary more"):
         deseq2.fit(counts, np.column_stack([np.ones(6), np.repeat([0, 1], 3)]), np.ones(6))
 
 
@@ -269,6 +275,16 @@ def test_text_figures_and_report_read_deseq2s_columns(count_study: Study) -> Non
     assert {"Love 2014", "Anders 2010", "Bourgon 2010"} <= {citation.key for citation in report.citations}
     assert "Smyth 2004" not in {citation.key for citation in report.citations}
     assert "method='deseq2'" in report.repeat.python
+
+
+def test_genes_of_which_nothing_is_left_may_be_all_that_were_replaced() -> None:
+    counts, _ = of_r("twelve")
+    counts[[4, 8]] = counts[0]
+    fitted = deseq2.fit(
+        counts, np.column_stack([np.ones(24), np.repeat([0, 1], 12)]), deseq2.size_factors(counts)
+    )
+    assert np.flatnonzero(fitted.replaced).tolist() == [5]
+    assert fitted.base_mean[5] == 0
 
 
 def test_a_gene_whose_counts_were_all_replaced_has_no_place_in_an_ma_plot(make_study: MakeStudy) -> None:

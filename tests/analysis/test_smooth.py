@@ -1,4 +1,4 @@
-"""Robust locally weighted regression."""
+"""Locally weighted regression."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omics_nb.analysis.smooth import lowess
+from omics_nb.analysis.smooth import local_quadratic, lowess
 from omics_nb.errors import AnalysisError
 
 
@@ -66,3 +66,24 @@ def test_what_cannot_be_smoothed_is_refused() -> None:
         lowess([1, 2], [1])
     with pytest.raises(AnalysisError, match="finite"):
         lowess([1, np.nan], [1, 2])
+
+
+def test_a_local_quadratic_follows_a_quadratic_within_and_beyond_its_points() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=200)
+    curve = local_quadratic(x, 1 - 2 * x + 3 * x**2, rng.uniform(1, 2, 200))
+    at = np.linspace(-9, 9, 50)
+    np.testing.assert_allclose(curve(at), 1 - 2 * at + 3 * at**2, rtol=1e-8)
+
+
+def test_a_local_quadratic_bends_where_the_points_do_and_trusts_weights() -> None:
+    x = np.linspace(0, 6, 400)
+    assert np.abs(local_quadratic(x, np.sin(x), np.ones(400), span=0.3)(x) - np.sin(x)).max() < 0.02
+    y = np.where(np.arange(400) % 2, 0.0, 5.0)
+    weights = np.where(np.arange(400) % 2, 1.0, 1e-9)
+    assert np.abs(local_quadratic(x, y, weights)(x)).max() < 1e-6
+
+
+def test_a_local_quadratic_of_too_few_points_is_refused() -> None:
+    with pytest.raises(AnalysisError, match="needs 6 points at different x at least, not 3"):
+        local_quadratic([1, 2, 3], [1, 2, 3], [1, 1, 1])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from omics_nb.errors import DataError, FormatError, IntegrityError, NotFoundError
+from omics_nb.geo import cells
 from omics_nb.geo.around import Files, ListedFile
 from omics_nb.geo.cells import check_size, find_cells, left_out, list_members, unpack
 
@@ -87,6 +88,17 @@ def test_a_member_is_listed_and_unpacked_without_its_folder(tmp_path: Path) -> N
     file = unpack(path, "deep/GSM1.txt", tmp_path / "out")
     assert file.path == tmp_path / "out/GSM1.txt"
     assert (file.path.read_bytes(), file.record.location) == (b"words", f"{path}!deep/GSM1.txt")
+
+
+def test_an_archive_is_looked_through_once_while_it_is_the_same(tmp_path: Path) -> None:
+    for content in (b"some", b"other words"):
+        path = archive(tmp_path, **{f"GSM{number}.txt": content for number in range(9)})
+        out = tmp_path / content.decode()
+        out.mkdir()
+        before = cells._members.cache_info().misses
+        found = [unpack(path, f"GSM{number}.txt", out) for number in range(9)]
+        assert {file.path.read_bytes() for file in found} == {content}
+        assert cells._members.cache_info().misses == before + 1
 
 
 @pytest.mark.parametrize("name", ["../GSM1.h5", "/etc/GSM1.h5", "a/../../GSM1.h5", "..\\GSM1.h5"])

@@ -157,6 +157,18 @@ def test_a_redirect_to_an_allowed_host_is_followed(
     assert ncbi_server.seen[1].params == {"moved": ""}
 
 
+@pytest.mark.parametrize("status", [300, 302, 304])
+def test_a_redirect_that_leads_nowhere_is_an_error_of_the_server(
+    ncbi_settings: Settings, clock: Clock, url: str, status: int
+) -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(status))
+    with (
+        Http(ncbi_settings, transport=transport, clock=clock, sleep=clock.sleep) as http,
+        pytest.raises(BackendError, match=f"failed with status {status}"),
+    ):
+        download(http, url)
+
+
 def test_progress_is_told(ncbi_settings: Settings, clock: Clock, url: str) -> None:
     told: list[str] = []
     with Http(ncbi_settings, clock=clock, sleep=clock.sleep, progress=told.append) as http:
@@ -459,9 +471,20 @@ def test_prune_removes_what_was_not_used_for_longest(ncbi_http: Http, clock: Clo
 def test_a_new_file_pushes_the_oldest_out_of_a_full_cache(ncbi_http: Http, clock: Clock) -> None:
     fill(ncbi_http, clock, MATRIX)
     small = replace(ncbi_http.settings, cache_limit=1)
+    clock.sleep(3600)
     with Http(small, clock=clock, sleep=clock.sleep) as http:
         download(http, small.geo_url + SOFT)
     assert [file.path.name for file in cache_info(ncbi_http.settings).files] == ["GSE235534_family.soft.gz"]
+
+
+def test_a_full_cache_keeps_the_files_of_the_study_that_is_being_fetched(
+    ncbi_http: Http, clock: Clock
+) -> None:
+    small = replace(ncbi_http.settings, cache_limit=1)
+    with Http(small, clock=clock, sleep=clock.sleep) as http:
+        first = download(http, small.geo_url + MATRIX)
+        download(http, small.geo_url + SOFT)
+    assert first.path.exists()
 
 
 def test_prune_sweeps_what_killed_downloads_left(ncbi_settings: Settings) -> None:
@@ -544,6 +567,15 @@ def test_a_challenge_is_no_empty_folder(ncbi_http: Http, ncbi_server: LoopbackNc
     ncbi_server.fail("challenge", "GSE42872")
     with pytest.raises(BlockedError):
         list_folder_if_any(ncbi_http, ncbi_http.settings.geo_url + "series/GSE42nnn/GSE42872/matrix")
+
+
+@pytest.mark.parametrize("fault", ["half", "early_close"])
+def test_a_listing_that_is_cut_off_is_asked_for_again(
+    ncbi_http: Http, ncbi_server: LoopbackNcbi, fault: str
+) -> None:
+    folder = ncbi_http.settings.geo_url + "series/GSE42nnn/GSE42872/matrix"
+    ncbi_server.fail(fault, "GSE42872/matrix/", times=1)
+    assert [entry.name for entry in list_folder(ncbi_http, folder)] == ["GSE42872_series_matrix.txt.gz"]
 
 
 def test_a_compressed_transfer_keeps_the_file_as_it_is(ncbi_settings: Settings, clock: Clock) -> None:

@@ -378,6 +378,25 @@ def test_several_that_keep_the_same_study_leave_one(matrix: Path, own: Settings)
     assert [path.name for path in (own.cache / "studies").iterdir()] == [kept_folder(own).name]
 
 
+def test_a_synthetic_study_is_kept_apart_from_a_real_one_of_the_same_files(
+    matrix: Path, own: Settings
+) -> None:
+    for synthetic in (True, False):
+        read_kept("GSE7", [local_file(matrix)], source="x", synthetic=synthetic, settings=own)
+    assert len(kept_studies(own.cache)) == 2
+
+
+def test_a_cache_that_cannot_be_pruned_costs_no_study_and_is_said(
+    matrix: Path, own: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    (own.cache / "ncbi").mkdir(parents=True)
+    (own.cache / "ncbi/index.sqlite").write_bytes(b"no database" * 1000)
+    study = read_kept("GSE7", [local_file(matrix)], source="x", settings=own)
+    assert study.matrix().shape == (3_600, 10)
+    assert "nothing older could be removed" in caplog.text
+    assert len(kept_studies(own.cache)) == 1
+
+
 def test_a_cache_that_cannot_be_written_costs_no_study_and_is_said(
     matrix: Path, tmp_path: Path, own: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -150,6 +150,15 @@ def test_a_piece_of_a_line_is_put_to_the_attribute_before_it() -> None:
     assert "line 3: begins with none of ^ ! #" in family.notes[0]
 
 
+def test_a_table_without_a_beginning_or_columns_is_one_note() -> None:
+    rows = "".join(f"p{row}\t1.5\n" for row in range(100_000))
+    family = parse(f"^SAMPLE = GSM1\n!Sample_title = T\n{rows}!Sample_title = U\n^SAMPLE = GSM2\n")
+    (note,) = family.notes
+    assert "line 3: begins with none of ^ ! # and stands in no table, as do 99,999 lines after it" in note
+    first, second = family.samples["GSM1"].all("title")
+    assert (first[:9], first[-10:], second) == ("T p0\t1.5 ", "p99999\t1.5", "U")
+
+
 def test_bytes_that_are_not_utf8_are_read_and_noted() -> None:
     family = parse_family(b"^SERIES = GSE1\n!Series_title = 10 \xb5M\n", "made.soft")
     assert family.series["GSE1"].first("title") == "10 µM"

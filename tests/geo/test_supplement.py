@@ -286,3 +286,9 @@ def test_real_tables_are_read(
 def test_real_files_that_are_no_tables_of_values_say_so(shared: Path, name: str) -> None:
     with pytest.raises(FormatError, match=r"names its rows|no columns of numbers"):
         read_supplement(shared / "counts/gemma" / name)
+
+
+def test_samples_named_by_two_numbers_are_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "counts.txt"
+    path.write_text("Transcript\t1_1\t1_2\nENST1\t3\t4\nENST2\t5\t6\n", encoding="utf-8")
+    assert read_supplement(path).values.to_dict("list") == {"1_1": [3, 5], "1_2": [4, 6]}

@@ -129,6 +129,8 @@ def test_a_name_may_begin_with_a_byte_order_mark() -> None:
 
 def test_columns_of_one_name_are_told_apart() -> None:
     assert tables.unique_names(["GO", "GO", "x", "GO", "GO.1"]) == ["GO", "GO.1", "x", "GO.2", "GO.1.1"]
+    # Trying every number for every name would take minutes.
+    assert tables.unique_names([""] * 100_000)[-1] == ".99999"
 
 
 def test_an_unknown_column_says_which_there_are() -> None:

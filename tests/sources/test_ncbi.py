@@ -385,6 +385,15 @@ def test_where_one_route_fails_the_next_is_taken(
     assert bool(found.notes) == ("experiments" in route)
 
 
+def test_runs_that_are_of_no_sample_of_the_series_are_told_of(
+    ncbi_http: Http, ncbi_server: LoopbackNcbi
+) -> None:
+    summary = ncbi_server.records["200146256"].summary | {"samples": [{"accession": "GSM1"}]}
+    found = raw_data(Entrez(ncbi_http), summary)
+    assert len(found.runs) == 12
+    assert found.notes == ("1 of 1 samples have no run in SRA: GSM1",)
+
+
 def test_no_raw_data_is_an_answer(source: NcbiSource, ncbi_http: Http, ncbi_server: LoopbackNcbi) -> None:
     found = source.raw_data("GSE42872")
     assert (found.runs, found.asked) == ((), True)
@@ -491,6 +500,13 @@ def test_an_annotation_that_could_not_be_asked_for_is_said(source: NcbiSource, c
     source.connect = unplugged
     notes = source.fetch("GSE1623").notes
     assert any("GEO could not be asked for its annotation of GPL81" in note for note in notes)
+
+
+def test_an_annotation_that_fails_costs_no_study(source: NcbiSource, ncbi_server: LoopbackNcbi) -> None:
+    ncbi_server.fail("bad_gateway", "annot", times=99)
+    study = source.fetch("GSE1623")
+    assert study.matrices
+    assert any("GEO could not be asked for its annotation of GPL81" in note for note in study.notes)
 
 
 def test_a_question_of_plain_words_alone_has_no_broader_search(source: NcbiSource) -> None:

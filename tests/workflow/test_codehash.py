@@ -85,6 +85,30 @@ EDITS: dict[str, Edit] = {
         "p = functools.partial(h, k=2)",
         True,
     ),
+    "argument of a partial that wraps": Edit(
+        "import functools\ndef h(x, k): return x + k\n"
+        "p = functools.update_wrapper(functools.partial(h, k=1), h)\ndef step(x): return p(x)",
+        "p = functools.update_wrapper(functools.partial(h, k=2), h)",
+        True,
+    ),
+    "method bound by hand": Edit(
+        "import types\nclass A: pass\na = A()\na.m = types.MethodType(lambda self, x: x, a)\n"
+        "def step(x): return a.m(x)",
+        "a.m = types.MethodType(lambda self, x: -x, a)",
+        True,
+    ),
+    "factory of a field": Edit(
+        "from dataclasses import dataclass, field\n@dataclass\nclass A:\n    k: list = field(default_factory=list)\n"
+        "def step(x): return A().k",
+        "@dataclass\nclass A:\n    k: list = field(default_factory=lambda: [1])",
+        True,
+    ),
+    "default of a slot": Edit(
+        "from dataclasses import dataclass\n@dataclass(slots=True)\nclass A:\n    k: int = 1\n"
+        "def step(x): return A().k",
+        "@dataclass(slots=True)\nclass A:\n    k: int = 2",
+        True,
+    ),
     "case of a singledispatch": Edit(
         "import functools\n@functools.singledispatch\ndef h(x): return 0\ndef step(x): return h(x)",
         "@h.register(int)\ndef _(x): return 1",

@@ -17,6 +17,7 @@ from ipywidgets import HTML, Button, HBox, VBox
 from traitlets import Unicode
 
 from omics_nb.display.markup import el
+from omics_nb.progress import listening
 
 from .parts import button, marked, visible
 from .trouble import error_card
@@ -123,7 +124,7 @@ class Task(VBox):
 
     async def _waited(self, work: Callable[[Say], Value]) -> Value:
         say = _Reporter(self._loop, self._progress, self._stop)
-        thread = asyncio.ensure_future(asyncio.to_thread(work, say))
+        thread = asyncio.ensure_future(asyncio.to_thread(_heard, work, say))
         cancelled = asyncio.ensure_future(self._cancelled.wait())
         clock = asyncio.ensure_future(self._clock())
         try:
@@ -210,6 +211,12 @@ class _Reporter:
         self._next = self._loop.time() + THROTTLE_S
         if not self.closed:
             self._show(self._latest)
+
+
+def _heard(work: Callable[[Say], Value], say: Say) -> Value:
+    """Waits and downloads below show as well, and end where they are when the work is cancelled."""
+    with listening(say):
+        return work(say)
 
 
 def _looked_at(thread: asyncio.Future[Any]) -> None:
