@@ -46,7 +46,9 @@ class SavedSearch:
     def __str__(self) -> str:
         listed = [f"  {hit}" for hit in self.new]
         gone = [f"no longer found: {', '.join(self.gone)}"] if self.gone else []
-        return "\n".join([f"{self.name}: {len(self.hits)} studies, {len(self.new)} new", *listed, *gone])
+        asked = f"for {self.hits.query.text!r} in {self.hits.source}"
+        first = f"{self.name}: {len(self.hits)} studies, {len(self.new)} new, {asked}"
+        return "\n".join([first, *listed, *gone])
 
 
 def save_search(

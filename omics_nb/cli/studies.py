@@ -46,6 +46,8 @@ def search(
 
     if (question is None) != (saved is not None) or (save and saved):
         raise click.UsageError("give a QUESTION, which --save NAME keeps, or --saved NAME alone")
+    if saved and source:
+        raise click.UsageError("--saved NAME asks the source that it was saved with; leave --source out")
     with working("searching"):
         if saved:
             found = saved_search(saved)
@@ -57,7 +59,7 @@ def search(
     if as_json:
         print_json(found or hits)
     elif found and saved:
-        click.echo(str(found))
+        click.echo(f"{found}\n\n{hits}")
     else:
         click.echo(str(hits))
     if not hits:

@@ -66,7 +66,12 @@ def test_the_shell_saves_and_asks_again(folder: Path) -> None:
     again = run("search", "--saved", "gliomas", "--json")
     assert [hit["accession"] for hit in json.loads(again.stdout)["new"]] == ["GSE3"]
     assert run("search", "--saved", "gliomas").output.startswith("gliomas: 2 studies, 0 new")
-    for words in (["search"], ["search", "x", "--saved", "y"], ["search", "--save", "x"]):
+    for words in (
+        ["search"],
+        ["search", "--saved", "gliomas", "--source", source],
+        ["search", "x", "--saved", "y"],
+        ["search", "--save", "x"],
+    ):
         assert run(*words).exit_code == 2
 
 
