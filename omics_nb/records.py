@@ -7,129 +7,24 @@ here imports pandas, so that ``import omics_nb`` stays light.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload
 
 from . import display
-from .errors import DataError, DesignError, MissingExtraError, NoMatrixError, NotFoundError, QuestionError
+from .errors import DataError, DesignError, MissingExtraError, NoMatrixError, NotFoundError
+from .query import Intent as Intent
+from .query import Query as Query
+from .query import Side as Side
+from .query import Term as Term
+from .query import TermKind as TermKind
 
 if TYPE_CHECKING:
     import anndata
     import pandas as pd
 
-TermKind = Literal["organism", "assay", "disease", "tissue", "cell_type", "cell_line", "gene", "drug", "word"]
-Intent = Literal["find", "compare", "analyse", "summarise", "validate"]
 Verdict = Literal["ok", "warn", "fail"]
 ValueKind = Literal["expression", "counts"]
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One thing that the question names.
-
-    ``text`` is how it was written, ``span`` its place in the question (start, end), ``label`` the preferred
-    name, ``id`` an ontology identifier or a GEO DataSet Type where one is known, ``synonyms`` other exact names.
-    ``mesh`` is the MeSH heading, ``types`` are all DataSet Types under which an assay is filed, ``narrower`` names
-    of parts and kinds (for tissues and cell types). Terms with the same ``group`` above 0 are alternatives ("or").
-    """
-
-    text: str
-    kind: TermKind
-    label: str
-    id: str | None = None
-    synonyms: tuple[str, ...] = ()
-    span: tuple[int, int] = (0, 0)
-    mesh: str | None = None
-    types: tuple[str, ...] = ()
-    narrower: tuple[str, ...] = ()
-    group: int = 0
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Label, the text as written and synonyms, each once, case ignored."""
-        seen: dict[str, str] = {}
-        for name in (self.label, self.text, *self.synonyms):
-            seen.setdefault(name.casefold(), name)
-        return tuple(seen.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A question as it was understood; every field may be edited with ``dataclasses.replace``.
-
-    ``compare`` holds the two sides of a "tested vs reference" phrase. ``accessions`` are GEO accessions named in
-    the text. ``ignored`` are words that were read and carry no condition. ``excluded`` are terms that the question
-    says no to. ``min_per_group`` counts samples in each of the groups. ``confidence`` is 0 to 1, with its reasons;
-    ``suggestions`` would make the question better; ``vocabulary`` is the version of the words it was read with.
-    """
-
-    text: str
-    terms: tuple[Term, ...] = ()
-    accessions: tuple[str, ...] = ()
-    min_samples: int | None = None
-    max_samples: int | None = None
-    published_from: date | None = None
-    published_to: date | None = None
-    compare: tuple[str, str] | None = None
-    ignored: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    excluded: tuple[Term, ...] = ()
-    intent: Intent = "find"
-    platforms: tuple[str, ...] = ()
-    sex: Literal["female", "male"] | None = None
-    age: str | None = None
-    min_per_group: int | None = None
-    has_raw: bool = False
-    has_counts: bool = False
-    confidence: float = 1.0
-    confidence_reasons: tuple[str, ...] = ()
-    suggestions: tuple[str, ...] = ()
-    vocabulary: str = ""
-
-    def of(self, *kinds: TermKind) -> tuple[Term, ...]:
-        """The terms of these kinds, in the order of the question."""
-        return tuple(term for term in self.terms if term.kind in kinds)
-
-    def to_json(self) -> str:
-        """The query as JSON text that ``from_json`` reads back to an equal query."""
-        import json
-
-        return json.dumps(asdict(self), default=str, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Query:
-        """A query that ``to_json`` wrote; QuestionError says what is not as it should be."""
-        import json
-
-        try:
-            values = json.loads(text)
-            terms = {
-                name: tuple(Term(**_as_tuples(term)) for term in values.pop(name, ()))
-                for name in ("terms", "excluded")
-            }
-            days = {
-                name: date.fromisoformat(values[name])
-                for name in ("published_from", "published_to")
-                if values.get(name)
-            }
-            return cls(**{**_as_tuples(values), **terms, **days})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise QuestionError(f"this JSON is no query: {error}") from error
-
-    @property
-    def explanation(self) -> tuple[str, ...]:
-        """How the question was read, one sentence a line."""
-        return display.explain_query(self)
-
-    def __repr__(self) -> str:
-        return f"Query({self.text!r}, {len(self.terms)} terms)"
-
-    def _repr_html_(self) -> str:
-        return display.query_html(self)
-
-    def __str__(self) -> str:
-        return "\n".join(self.explanation)
 
 
 class Sourced(Protocol):
@@ -144,10 +39,6 @@ class Sourced(Protocol):
 def origin(value: Sourced) -> str:
     """Where a value came from, for its one line of text."""
     return f"source {value.source}" + (", synthetic" if value.synthetic else "")
-
-
-def _as_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ LAYOUT = {
     "summary",
     "ul",
 }
-TEXT_LEVEL = {"a", "code", "q", "span", "strong"}
+TEXT_LEVEL = {"a", "code", "mark", "q", "span", "strong"}
 TABLES = {"caption", "table", "tbody", "td", "th", "thead", "tr"}
 VOID = {"br", "hr", "img", "meta", "link", "input"}
 
@@ -161,7 +161,8 @@ def test_accessions_lead_to_geo_unless_they_are_synthetic() -> None:
     page = Page(display.hits_html(values(synthetic=False, source="mirror:x").hits))
     assert page.all("a")[0]["href"] == "https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi?acc=GSE42872"
     assert page.all("a")[0]["rel"] == "noopener noreferrer"
-    assert Page(display.hits_html(values(synthetic=True).hits)).all("a") == []
+    links = Page(display.hits_html(values(synthetic=True).hits)).all("a")
+    assert [a["href"] for a in links] == ["https://identifiers.org/DOID:1909"]
 
 
 @pytest.mark.parametrize("name", sorted(set(HTML) - {"query", "figure", "publications", "family"}))
@@ -187,8 +188,8 @@ def test_a_question_is_explained_in_sentences() -> None:
     assert display.explain_query(query) == (
         "Accession: GSE42872.",
         "Organism: Homo sapiens (written “human”).",
-        "Disease: melanoma, also searched as malignant melanoma.",
-        "Drug: vemurafenib.",
+        "Disease: melanoma [DOID:1909], also searched as malignant melanoma.",
+        "Drug or perturbation: vemurafenib.",
         "Samples: 6 to 20.",
         "Published: 2010-01-01 to 2020-12-31.",
         "Comparison: vemurafenib against vehicle (the reference).",
@@ -349,10 +350,10 @@ def test_nothing_that_was_read_is_left_out_of_the_explanation() -> None:
 def test_every_kind_of_term_has_a_name_to_be_shown_by() -> None:
     from typing import get_args
 
-    from omics_nb.display import question
+    from omics_nb.display import reading
     from omics_nb.records import TermKind
 
-    assert set(question._KINDS) == set(get_args(TermKind))
+    assert set(reading.KINDS) == set(get_args(TermKind))
 
 
 def test_a_study_counts_the_samples_that_it_declares_and_lacks() -> None:

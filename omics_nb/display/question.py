@@ -1,110 +1,18 @@
-"""A question, how it was read, and what a search found for it."""
+"""What a search found for a question, with how the question was read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .markup import Html, accession_link, card, el, fold, join, notes, source_line, table
 from .numbers import counted
 from .plain import source_text, table_text, wrap
+from .reading import explain_query as explain_query
+from .reading import query_body as query_body
+from .reading import query_html as query_html
 
 if TYPE_CHECKING:
-    from ..records import Hit, Hits, Query, Term
-
-_KINDS = {
-    "organism": "Organism",
-    "assay": "Assay",
-    "disease": "Disease",
-    "tissue": "Tissue",
-    "cell_type": "Cell type",
-    "cell_line": "Cell line",
-    "gene": "Gene",
-    "drug": "Drug",
-    "word": "Words",
-}
-_SYNONYMS_SHOWN = 4
-
-
-def explain_query(query: Query) -> tuple[str, ...]:
-    """How a question was read, one sentence a line."""
-    lines = [*_terms_read(query), *_limits_read(query), *_samples_read(query)]
-    if not lines:
-        lines.append("No condition was recognised in the question.")
-    if query.ignored:
-        lines.append(f"Read past: {', '.join(query.ignored)}.")
-    return (*lines, *query.notes, *(f"Suggestion: {text}" for text in query.suggestions))
-
-
-def _terms_read(query: Query) -> Iterator[str]:
-    if query.accessions:
-        yield f"Accession: {', '.join(query.accessions)}."
-    for kind, name in _KINDS.items():
-        found = [_term_read(term) for term in query.terms if term.kind == kind]
-        if found:
-            yield f"{name}: {'; '.join(found)}."
-    if query.excluded:
-        yield f"Not: {', '.join(term.label for term in query.excluded)}."
-    if query.platforms:
-        yield f"Platform: {', '.join(query.platforms)}."
-
-
-def _samples_read(query: Query) -> Iterator[str]:
-    """What the question asks of samples and files; a search by study texts alone cannot hold studies to it."""
-    asked = {
-        "sex": query.sex,
-        "age": query.age,
-        "at least in each group": query.min_per_group,
-        "raw data": query.has_raw,
-        "counts": query.has_counts,
-    }
-    named = [name if value is True else f"{name} {value}" for name, value in asked.items() if value]
-    if named:
-        yield f"Read, and left for you to check in the study: {', '.join(named)}."
-
-
-def _term_read(term: Term) -> str:
-    others = [
-        name for name in term.names if name.casefold() not in {term.label.casefold(), term.text.casefold()}
-    ]
-    written = f" (written “{term.text}”)" if term.text.casefold() != term.label.casefold() else ""
-    if not others:
-        return term.label + written
-    more = f" and {len(others) - _SYNONYMS_SHOWN} more" if len(others) > _SYNONYMS_SHOWN else ""
-    return f"{term.label}{written}, also searched as {', '.join(others[:_SYNONYMS_SHOWN])}{more}"
-
-
-def _limits_read(query: Query) -> Iterator[str]:
-    if query.min_samples is not None and query.max_samples is not None:
-        yield f"Samples: {query.min_samples} to {query.max_samples}."
-    elif query.min_samples is not None:
-        yield f"Samples: at least {query.min_samples}."
-    elif query.max_samples is not None:
-        yield f"Samples: at most {query.max_samples}."
-    if query.published_from and query.published_to:
-        yield f"Published: {query.published_from.isoformat()} to {query.published_to.isoformat()}."
-    elif query.published_from:
-        yield f"Published: {query.published_from.isoformat()} or later."
-    elif query.published_to:
-        yield f"Published: {query.published_to.isoformat()} or earlier."
-    if query.compare:
-        yield f"Comparison: {query.compare[0]} against {query.compare[1]} (the reference)."
-
-
-def query_html(query: Query) -> str:
-    return card(el("h3", "Question"), query_body(query))
-
-
-def query_body(query: Query) -> Html:
-    """The question and how it was read."""
-    lines = explain_query(query)
-    return join(
-        [
-            el("p", el("q", query.text)),
-            el("p", "It was read as:", class_="omics-dim"),
-            el("ul", [el("li", line) for line in lines]),
-        ]
-    )
+    from ..records import Hit, Hits
 
 
 def hits_html(hits: Hits) -> str:

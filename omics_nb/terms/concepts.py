@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import cast, get_args
 
 from ..errors import FormatError
-from ..records import TermKind
+from ..query import TermKind
 
 # Earlier kinds win where names of equal length compete.
 FILES: dict[str, TermKind] = {

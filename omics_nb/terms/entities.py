@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..records import Term
+from ..query import Term
 from .concepts import FILES, word_list
 from .text import Token, key, singular
 
@@ -228,6 +228,7 @@ def _found(candidate: _Candidate, words: Sequence[Token], text: str, vocabulary:
         span=span,
         mesh=concept.mesh or None,
         types=concept.types,
+        xrefs=concept.xrefs,
         narrower=narrower[:_MAX_NARROWER],
     )
     return Found(term, candidate.first, candidate.last)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..records import Intent, Term
+from ..query import Intent, Term
 from .concepts import word_list
 from .entities import Found
 from .text import Token, singular
@@ -46,11 +46,11 @@ _MAX_SIDE = 5
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two sides, tested first; ``span`` covers both in the text."""
+    """Two sides, tested first, and the place of each in the text."""
 
     tested: str
     reference: str
-    span: tuple[int, int]
+    spans: tuple[tuple[int, int], tuple[int, int]]
     note: str = ""
 
 
@@ -75,7 +75,7 @@ def comparison(text: str, words: Sequence[Token], found: Sequence[Found]) -> Com
         side = _right_side(text, words, found, around.end())
         if side:
             event = text[slice(*side)]
-            return Comparison(f"after {event}", f"before {event}", (around.start(), side[1]))
+            return Comparison(f"after {event}", f"before {event}", (side, side))
     for sides in (_by_versus, _by_between, _by_treatment):
         pair = sides(text, words, found)
         if pair is not None:
@@ -235,11 +235,10 @@ _LEADING = frozenset("the a an their its those these that either both to with".s
 
 def _control_last(text: str, left: tuple[int, int], right: tuple[int, int]) -> Comparison:
     tested, reference = text[slice(*left)], text[slice(*right)]
-    span = (min(left[0], right[0]), max(left[1], right[1]))
     if _is_control(tested) and not _is_control(reference):
         note = f'"{tested}" names the controls and is taken as the reference.'
-        return Comparison(reference, tested, span, note)
-    return Comparison(tested, reference, span)
+        return Comparison(reference, tested, (right, left), note)
+    return Comparison(tested, reference, (left, right))
 
 
 def _is_control(side: str) -> bool:

@@ -21,10 +21,10 @@ from . import concepts as written
 from . import text as words
 from .concepts import Ambiguity, Concept
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 create table concept (number integer primary key, kind text, id text, label text, synonyms text, mesh text,
-    types text);
+    types text, xrefs text);
 create table name (key text, concept integer, name text, breaks text, exact integer);
 create table parent (child integer, parent text);
 create table word (word text primary key) without rowid;
@@ -78,8 +78,8 @@ class Vocabulary:
     def concept(self, number: int) -> Concept:
         """The concept of a name."""
         if number not in self._concepts:
-            query = "select kind, id, label, synonyms, mesh, types from concept where number = ?"
-            kind, identifier, label, synonyms, mesh, types = self._all(query, [number])[0]
+            query = "select kind, id, label, synonyms, mesh, types, xrefs from concept where number = ?"
+            kind, identifier, label, synonyms, mesh, types, xrefs = self._all(query, [number])[0]
             parents = self._all("select parent from parent where child = ?", [number])
             self._concepts[number] = Concept(
                 kind=kind,
@@ -89,6 +89,7 @@ class Vocabulary:
                 mesh=mesh,
                 parents=tuple(row[0] for row in parents),
                 types=_parts(types),
+                xrefs=_parts(xrefs),
             )
         return self._concepts[number]
 
@@ -142,9 +143,8 @@ def compile_into(connection: sqlite3.Connection, concepts: Iterable[Concept], ve
     for number, concept in enumerate(concepts):
         synonyms = _SEPARATOR.join(name.removeprefix("=") for name in concept.synonyms)
         values = (number, concept.kind, concept.id, concept.label.removeprefix("="), synonyms, concept.mesh)
-        connection.execute(
-            "insert into concept values (?, ?, ?, ?, ?, ?, ?)", (*values, _SEPARATOR.join(concept.types))
-        )
+        others = (_SEPARATOR.join(concept.types), _SEPARATOR.join(concept.xrefs))
+        connection.execute("insert into concept values (?, ?, ?, ?, ?, ?, ?, ?)", (*values, *others))
         connection.executemany(
             "insert into parent values (?, ?)", [(number, parent) for parent in concept.parents]
         )

@@ -13,7 +13,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import QuestionError
-from ..records import Query, Term
+from ..query import Query, Span, Term
 from . import grammar
 from .concepts import word_list
 from .entities import Reading, find
@@ -39,15 +39,16 @@ def understand(text: str, *, today: date | None = None, vocabulary: Vocabulary |
         from .lookup import vocabulary as embedded
 
         vocabulary = embedded()
-    free, accessions, platforms = _take_accessions(text)
+    free, accessions, platforms, places = _take_accessions(text)
     read = conditions(free, today or date.today())
     for start, end in read.spans:
         free = _blank(free, start, end)
+    places = tuple(sorted((*places, *read.spans)))
     words = [token for token in tokens(text) if free[token.start : token.end].strip("\0") == token.text]
     reading = find(words, free, vocabulary)
     query = _query(_Parts(text, free, words, reading, read), vocabulary)
-    query = replace(query, accessions=accessions, platforms=platforms, vocabulary=vocabulary.version)
-    return _judged(replace(query, notes=(*reading.notes, *query.notes)))
+    query = replace(query, accessions=accessions, platforms=platforms, condition_spans=places)
+    return _judged(replace(query, notes=(*reading.notes, *query.notes), vocabulary=vocabulary.version))
 
 
 def _readable(text: str) -> str:
@@ -72,15 +73,15 @@ def _readable(text: str) -> str:
     return text
 
 
-def _take_accessions(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """The text without accessions, the accessions of records, and those of platforms (which are a condition)."""
+def _take_accessions(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[Span, ...]]:
+    """The text without accessions, those of records, those of platforms (which are a condition), and their places."""
     found = [(match, match[1].upper() + match[2]) for match in _ACCESSION.finditer(text)]
     for match, _ in found:
         text = _blank(text, *match.span())
     names = tuple(dict.fromkeys(name for _, name in found))
     platforms = tuple(name for name in names if name.startswith("GPL"))
     records = tuple(name for name in names if not name.startswith("GPL"))
-    return text, records, platforms
+    return text, records, platforms, tuple(match.span() for match, _ in found)
 
 
 def _blank(text: str, start: int, end: int) -> str:
@@ -115,6 +116,7 @@ def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
         published_from=read.published_from,
         published_to=read.published_to,
         compare=(compared.tested, compared.reference) if compared else None,
+        compare_spans=compared.spans if compared else (),
         ignored=ignored,
         notes=(*read.notes, *([compared.note] if compared and compared.note else [])),
         excluded=_distinct(term for term in terms if _inside(term, negated)),
