@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import display
 from .errors import QuestionError
@@ -36,8 +36,6 @@ class Term:
     heading, ``types`` are all DataSet Types under which an assay is filed, ``narrower`` names of parts and kinds (for
     tissues and cell types). Terms with the same ``group`` above 0 are alternatives ("or").
     """
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     text: str
     kind: TermKind
@@ -79,8 +77,6 @@ class Query:
     ``confidence`` is 0 to 1, with its reasons; ``suggestions`` would make the question better; ``vocabulary`` is the
     version of the words it was read with.
     """
-
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     text: str
     terms: tuple[Term, ...] = ()
@@ -252,10 +248,20 @@ def _edited(query: Query, changes: list[str]) -> Query:
 def _read(text: str | bytes, complaint: str) -> Query:
     try:
         query = _adapter().validate_json(text, strict=True)
+        values = json.loads(text)
+        _check_names(values, Query)
+        for term in (*values.get("terms", ()), *values.get("excluded", ())):
+            _check_names(term, Term)
     except ValueError as error:
         raise QuestionError(f"{complaint}: {_first_fault(error)}") from error
     _check_limits(query)
     return query
+
+
+def _check_names(values: dict[str, Any], kind: type[Query] | type[Term]) -> None:
+    unknown = set(values) - {item.name for item in fields(kind)}
+    if unknown:
+        raise ValueError(f"a {kind.__name__} has no {', '.join(sorted(unknown))}")
 
 
 @cache

@@ -249,7 +249,13 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def test_json_that_is_no_query_is_refused() -> None:
-    for text in ("", "[]", '{"text": "x", "colour": 1}', '{"text": "x", "published_from": "soon"}'):
+    for text in (
+        "",
+        "[]",
+        '{"text": "x", "colour": 1}',
+        '{"text": "x", "terms": [{"text": "x", "kind": "word", "label": "x", "y": 1}]}',
+        '{"text": "x", "published_from": "soon"}',
+    ):
         with pytest.raises(QuestionError, match="no query"):
             Query.from_json(text)
 
