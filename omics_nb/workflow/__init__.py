@@ -22,7 +22,8 @@ Public signatures::
     list_runs(store, *, flow=None, state=None, tag=None, limit=100) -> list[Run]
     register(*types)                                      # dataclasses, NamedTuples, enums that values may hold
     prune(store, *, keep_days=30.0) -> Pruned
-    Run: .id .name .flow_name .state .progress .steps .inputs .error .created .finished .tags .parent .environment
+    Run: .id .name .flow_name .state .progress .steps .inputs .error .created .finished .tags .owner .parent .version
+         .environment .packages
          .result(timeout=None)  await run  run["step"]  .events(after=0)
          .cancel() .pause() .resume(flow=None) .rerun(from_step=None, with_=None)
          .at(step=… | event=…) .explain(step) .diff(other)

@@ -32,33 +32,50 @@ class ContractError(FlowError):
 
 def check_flow(flow: Flow) -> None:
     """ContractError for the first pair of steps whose annotations clash, with their path drawn."""
-    by_name = {item.name: item for item in flow.steps}
+    by_name = flow.by_name
     for consumer in flow.steps:
-        wanted_types = types_of(consumer.function)
-        if not wanted_types:
-            continue
         for wire in consumer.wires:
             producer = by_name.get(wire.source)
-            if producer is None or wire.parameter not in wanted_types:
+            if producer is None:
                 continue
-            given = promised(producer)
-            wanted = wanted_types[wire.parameter]
-            if consumer.options.each is not None and consumer.options.each[0] == wire.parameter:
-                wanted = _list_of(wanted)
-            if not fits(given, wanted):
-                raise ContractError(
-                    f"flow {flow.name!r}: {producer.name}() → {_words(given)} does not fit "
-                    f"{consumer.name}({wire.parameter}: {_words(wanted)})",
-                    path=(producer.name, consumer.name),
-                )
+            for path, parameter, wanted in _wishes(consumer, wire.parameter):
+                given = promised(producer)
+                if not fits(given, wanted):
+                    raise ContractError(
+                        f"flow {flow.name!r}: {producer.name}() → {_words(given)} does not fit "
+                        f"{path}({parameter}: {_words(wanted)})",
+                        path=(producer.name, path),
+                    )
+
+
+def _wishes(step: Step, parameter: str) -> list[tuple[str, str, Any]]:
+    """What is to fit an argument: path, parameter and type of the function that takes it, or of those in a flow."""
+    inner: Any = step.function
+    if hasattr(inner, "ordered"):
+        found = [
+            (f"{step.name}/{path}", name, wanted)
+            for item in inner.steps
+            for wire in item.wires
+            if wire.source == parameter
+            for path, name, wanted in _wishes(item, wire.parameter)
+        ]
+    else:
+        types = types_of(inner)
+        if parameter not in types and step.options.when is not None:
+            types = types_of(step.options.when)
+        found = [(step.name, parameter, types[parameter])] if parameter in types else []
+    if step.options.each is None or step.options.each[0] != parameter:
+        return found
+    return [(path, name, _list_of(wanted)) for path, name, wanted in found]
 
 
 def promised(step: Step) -> Any:
     """The type of what a step gives; Any where it does not say."""
     function: Any = step.function
-    while hasattr(function, "ordered"):  # a flow gives what its output step gives
-        function = next(item for item in function.steps if item.name == function.output).function
-    given = types_of(function).get("return", Any)
+    if hasattr(function, "ordered"):  # a flow gives what its output step gives
+        given = promised(function.by_name[function.output])
+    else:
+        given = types_of(function).get("return", Any)
     return _list_of(given) if step.options.each is not None else given
 
 

@@ -17,7 +17,7 @@ from .codehash import Fingerprint, fingerprint, is_fresh
 from .context import Context
 from .events import ACCEPTED, SETTLED, StepState
 from .executors import Job, Outcome
-from .graph import Flow, Node, Place, Step, lay
+from .graph import Flow, Node, Step, lay
 from .store import ACTIVE, ENDED, Change, RunRow
 from .values import SKIPPED_TEXT
 
@@ -114,8 +114,6 @@ class Live:
         share: float,
         parent: Task | None = None,
         branch: int = 0,
-        *,
-        whole: bool = False,
     ) -> list[Task]:
         """Take nodes into the run, which split ``share`` of it by weight; gives those that wait for nothing."""
         free = []
@@ -123,8 +121,7 @@ class Live:
         unit = share / sum([node.step.options.weight for node in nodes])
         for node in nodes:
             options = node.step.options
-            group = options.each is not None and not whole
-            task = Task(len(tasks), node, unit * options.weight, parent, branch, group)
+            task = Task(len(tasks), node, unit * options.weight, parent, branch, options.each is not None)
             for _, place in node.binds:
                 if type(place) is int and tasks[place].state not in SETTLED:
                     task.waiting += 1
@@ -155,28 +152,33 @@ class Live:
             raise FlowError(f"step {group.path!r} runs for each item of {source!r}, which is no list")
         group.state, group.outputs, group.ended, group.queued = "running", [], {}, deque()
         self.note("expanded", group, n=len(texts))
-        others = [bind for bind in group.binds if bind[0] != parameter]
+        before = tuple([bind for bind in group.binds if bind[0] < parameter])
+        behind = tuple([bind for bind in group.binds if bind[0] > parameter])
         limit = options.limit or len(texts)
         for branch, (label, text) in enumerate(zip(_labels(texts), texts, strict=True)):
             path = f"{group.path}[{label}]"
             item = f"{path}.{parameter}"
             self.inputs[item] = text
-            binds: tuple[tuple[str, Place], ...] = tuple(sorted([*others, (parameter, item)]))
-            if isinstance(step.function, Flow):
-                nodes: list[Node] = []
-                group.outputs.append(lay(step.function, path + "/", dict(binds), nodes, len(self.tasks)))
-                free = self._add(nodes, group.share / len(texts), group, branch)
-            else:
-                group.outputs.append(len(self.tasks))
-                free = self._add(
-                    [Node(path, step, binds)], group.share / len(texts), group, branch, whole=True
-                )
+            node = Node(path, step, (*before, (parameter, item), *behind))
+            free = self._add_branch(group, branch, node, group.share / len(texts))
             if branch < limit:
                 self.ready += free
             else:
                 group.queued.append(free)
         if not texts:
             self._end_group(group)
+
+    def _add_branch(self, group: Task, branch: int, node: Node, share: float) -> list[Task]:
+        """Take one branch of a fan-out into the run; gives its tasks that wait for nothing."""
+        at = len(self.tasks)
+        if isinstance(node.step.function, Flow):
+            nodes: list[Node] = []
+            group.outputs.append(lay(node.step.function, node.path + "/", dict(node.binds), nodes, at))
+            return self._add(nodes, share, group, branch)
+        task = Task(at, node, share, group, branch, False)  # what the group waited for is there
+        self.tasks.append(task)
+        group.outputs.append(at)
+        return [task]
 
     def set_key(self, task: Task, given: Given) -> None:
         """The key of a step: its code and its arguments. What could not be hashed is told once a run."""

@@ -28,6 +28,8 @@ from .runner import Scheduler, state_of
 from .store import Change, RunRow, Store
 
 _POLL_S = 0.1
+#: How the parts of a step's code name a package.
+_PACKAGE = "package "
 _ADVICE = {
     "cancelled": "run.rerun() starts a new one that shares its values",
     "paused": "run.resume() goes on",
@@ -108,6 +110,14 @@ class Run:
     def inputs(self) -> dict[str, Any]:
         given = json.loads(self._row().inputs)
         return {name: values.decode(text, self.store.folder) for name, text in given.items()}
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Versions of Python and of the installed packages that the code of its steps uses."""
+        parts = [item for some in self._record().parts.values() for item in some.items()]
+        return {
+            name.removeprefix(_PACKAGE): told for name, told in sorted(parts) if name.startswith(_PACKAGE)
+        }
 
     @property
     def steps(self) -> dict[str, StepInfo]:

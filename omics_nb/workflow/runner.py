@@ -323,6 +323,8 @@ class Scheduler:
             task.attempt = known.attempt
             wait_s = known.facts["due"] - time.time() if known.state == "retrying" else 0.0
             if wait_s > 0:
+                # A clock that was set back meanwhile must not make it wait for a day.
+                wait_s = min(wait_s, task.step.options.max_backoff_s)
                 self._wait_for_retry(live, task, wait_s)
                 return None
         given = live.given(task)

@@ -366,6 +366,17 @@ def test_installed_packages_count_by_their_version() -> None:
     assert version_of("sklearn_that_is_not_there") == "unknown"
 
 
+def test_a_run_knows_the_versions_of_the_packages_that_it_used(store: Path) -> None:
+    import numpy as np
+
+    def root(x: int) -> float:
+        return float(np.sqrt(x))
+
+    run = start(Flow("f", [root]), {"x": 4}, store=store)
+    assert run.result(20) == 2.0
+    assert run.packages["numpy"] == np.__version__
+
+
 def test_what_cannot_be_hashed_is_warned_of_by_name(store: Path) -> None:
     import threading
 

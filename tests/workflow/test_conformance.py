@@ -188,6 +188,70 @@ def test_a_fan_out_in_one_store(store: Store) -> None:
 total = step(lambda one: sum(one), name="total")
 
 
+def set_version(store: Store, version: int) -> None:
+    with store.write() as db:
+        sqlite = isinstance(store, SqliteStore)
+        db.execute(
+            f"PRAGMA user_version = {version}"
+            if sqlite
+            else f"UPDATE omics_nb_version SET version = {version}"
+        )
+
+
+def test_newer_tables_are_refused(store: Store) -> None:
+    set_version(store, 99)
+    with pytest.raises(StoreError, match="written by a newer version .its tables are version 99"):
+        reopen(store)
+
+
+@pytest.fixture
+def postgres(server: Path, tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(new_database(server, f"test{time.time_ns()}"), values=tmp_path / "values")
+    yield opened
+    close_store(opened)
+
+
+def test_older_tables_of_a_server_are_changed_only_if_asked(
+    postgres: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start(FLOW, {"x": 1}, store=postgres)
+    run.result(WAIT_S)
+    more = (
+        *tables.MIGRATIONS,
+        "ALTER TABLE run ADD COLUMN extra TEXT; CREATE INDEX run_extra ON run (extra)",
+    )
+    monkeypatch.setattr("omics_nb.workflow.store.MIGRATIONS", more)
+    with pytest.raises(StoreError, match="version 1 and 2 is needed; make a backup by pg_dump"):
+        reopen(postgres)
+    opened = open_store(postgres.address, values=postgres.folder.path, upgrade=True)
+    with opened.read() as db:
+        assert db.execute("SELECT count(*) FROM run WHERE extra IS NULL").fetchone()[0] == 1
+    assert open_run(opened, run.id).result() == "y" * 20_000
+
+
+def test_a_server_that_goes_away_in_the_middle_costs_no_finished_step(postgres: Store, server: Path) -> None:
+    import psycopg
+
+    gate = threading.Event()
+    flow = Flow("f", [add, step(lambda add: gate.wait(WAIT_S), name="held", cache=False)])
+    run = start(flow, {"x": 1}, store=postgres)
+    while run.steps["held"].state != "running":
+        threading.Event().wait(0.01)
+    name = postgres.address.partition("///")[2].partition("?")[0]
+    with psycopg.connect(f"postgresql:///postgres?host={server}&user=omics", autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        gate.set()
+        with pytest.raises(StoreError, match="cannot be used"):
+            run.result(WAIT_S)
+        with pytest.raises(StoreError, match="cannot be used"):
+            _ = run.state
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert run.state == "interrupted"
+    assert run.resume(keep_changed=True).result(WAIT_S) is True
+    assert run.steps["add"].attempt == 1
+
+
 def test_postgres_that_cannot_be_reached_says_so_without_the_password(tmp_path: Path) -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with pytest.raises(StoreError, match="cannot be used") as caught:

@@ -236,6 +236,52 @@ def test_types_that_clash_are_refused_with_the_path_drawn() -> None:
     assert caught.value.path == ("number", "text")
 
 
+def test_types_are_compared_into_a_flow_and_out_of_it() -> None:
+    def number(x: int) -> int:
+        return x
+
+    def texts(number: str) -> list[str]:
+        return [number]
+
+    def each_one(text: str) -> int:
+        return len(text)
+
+    inner = Flow("inner", [texts, step(each_one, each={"text": "texts"})])
+    with pytest.raises(
+        ContractError, match=re.escape("number() → int does not fit inner/texts(number: str)")
+    ):
+        Flow("outer", [number, inner])
+    with pytest.raises(ContractError, match=re.escape("does not fit outer/inner/texts(number: str)")):
+        Flow("outermost", [number, Flow("outer", [inner])])
+
+    def words(x: int) -> list[int]:
+        return [x]
+
+    with pytest.raises(ContractError, match=re.escape("does not fit inner/texts(number: list[str])")):
+        Flow("each", [words, step(inner, each={"number": "words"})])
+
+    def total(inner: list[int]) -> int:
+        return sum(inner)
+
+    def wrong(inner: int) -> int:
+        return inner
+
+    assert Flow("outer", [inner, total])(number="abc") == 3
+    with pytest.raises(ContractError, match=re.escape("inner() → list[int] does not fit wrong(inner: int)")):
+        Flow("outer", [inner, wrong])
+
+
+def test_a_condition_is_held_to_its_types_too() -> None:
+    def number(x: int) -> int:
+        return x
+
+    def short(number: str) -> bool:
+        return len(number) < 3
+
+    with pytest.raises(ContractError, match=re.escape("number() → int does not fit end(number: str)")):
+        Flow("f", [number, step(lambda x: x, name="end", when=short)])
+
+
 def test_frames_say_which_columns_they_have_and_need() -> None:
     def table(x: int) -> Table:
         return pd.DataFrame({"logFC": [1.0], "t": [2.0]})

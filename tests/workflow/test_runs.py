@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,24 @@ def test_a_wait_for_a_retry_outlives_the_process(store: Path) -> None:
     retry = next(event for event in again.events() if event.kind == "retrying")
     second = [event for event in again.events() if event.kind == "started" and event.step][-1]
     assert second.at.timestamp() >= retry.data["due"] - 0.01
+
+
+def test_a_clock_that_was_set_back_does_not_prolong_a_wait_for_a_retry(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flaky(x: int, ctx: Context) -> int:
+        if ctx.attempt == 1:
+            raise ConnectionError("later")
+        return x
+
+    flow = Flow("f", [step(flaky, retries=1, backoff_s=0.1, max_backoff_s=0.1)])
+    run = start(flow, {"x": 1}, store=store)
+    while "retrying" not in kinds(run):
+        pass
+    close_store(store)
+    now = time.time
+    monkeypatch.setattr("time.time", lambda: now() - 86_400)
+    assert open_run(store, run.id, flow=flow).resume().result(WAIT_S) == 1
 
 
 def test_values_that_cannot_be_kept_fail_the_step_by_name_and_type(store: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -53,14 +56,35 @@ def test_another_programs_database_is_refused(store: Path) -> None:
         start(FLOW, {"x": 1}, store=store)
 
 
-def test_a_newer_database_is_refused(store: Path) -> None:
-    start(FLOW, {"x": 1}, store=store).result(WAIT_S)
-    close_store(store)
-    with sqlite3.connect(store) as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(StoreError, match="written by a newer version .its tables are version 99"):
-        open_store(store)
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from omics_nb.errors import StoreError
+from omics_nb.workflow import Flow, close_store, start
+def add(x): return x + 1
+flow, folder = Flow("f", [add]), Path(sys.argv[1])
+store = folder / "runs.sqlite"
+start(flow, {"x": 1}, store=store).result()
+close_store(store)
+for path in folder.glob("runs.sqlite*"):
+    path.chmod(0o444 if path.is_file() else 0o777)
+folder.chmod(0o555 if sys.argv[2] == "folder" else 0o777)
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write whatever its bits say
+try:
+    start(flow, {"x": 2}, store=store)
+except StoreError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("shut", ["file", "folder"])
+def test_a_store_that_may_only_be_read_is_refused_at_once(shut: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
+        command = [sys.executable, "-c", READ_ONLY, folder, shut]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        Path(folder).chmod(0o755)
+    assert re.search("the store .*runs.sqlite cannot be used: .*(readonly|Permission denied)", told)
 
 
 def test_a_folder_that_cannot_be_made_or_a_folder_as_the_file_is_refused(tmp_path: Path) -> None:
@@ -183,6 +207,38 @@ def test_runs_work_with_the_journal_of_network_homes(store: Path, monkeypatch: p
     assert start(FLOW, {"x": 1}, store=store).result(WAIT_S) == 2
     with open_store(store).read() as db:
         assert db.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
+
+
+# --- what reaches the disk -------------------------------------------------------------------------------------------
+
+SYNCS = """
+import sys
+from omics_nb.workflow import Flow, open_store, start, step
+made = {"__name__": "steps"}
+exec("def s0(x): return x", made)
+n = int(sys.argv[3])
+for i in range(1, n):
+    exec(f"def s{i}(s{i - 1}): return s{i - 1} + 1", made)
+flow = Flow("chain", [step(made[f"s{i}"], isolation="inline") for i in range(n)])
+store = open_store(sys.argv[1], durability=sys.argv[2])
+assert start(flow, {"x": 1}, store=store).result() == n
+"""
+
+
+def n_syncs(folder: Path, durability: str, n_steps: int) -> int:
+    """Calls of fsync and fdatasync by a process that runs a chain of steps to its end."""
+    told = folder / f"{durability}{n_steps}"
+    script = [sys.executable, "-c", SYNCS, f"{told}.sqlite", durability, str(n_steps)]
+    subprocess.run(["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", told, *script], check=True)
+    return sum("sync(" in line for line in told.read_text().splitlines())
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
+@pytest.mark.parametrize(("durability", "syncs_a_step"), [("full", 1), ("normal", 0)])
+def test_a_step_costs_exactly_one_sync_where_all_is_to_survive_a_loss_of_power(
+    durability: str, syncs_a_step: int, tmp_path: Path
+) -> None:
+    assert n_syncs(tmp_path, durability, 60) - n_syncs(tmp_path, durability, 10) == 50 * syncs_a_step
 
 
 # --- other processes -------------------------------------------------------------------------------------------------
