@@ -34,6 +34,11 @@ def tab_to(page: Any, text: str) -> None:
     pytest.fail(f"Tab never came to {text!r}; it passed {passed}")
 
 
+def focus_comes_to(page: Any, heading: str) -> None:
+    """The part that has just appeared has the focus, for the button that brought it is gone or was switched off."""
+    page.wait_for_function("text => document.activeElement.innerText.endsWith(text)", arg=heading)
+
+
 def appears(page: Any, wanted: Any) -> None:
     """Wait for what is wanted, or for the card of an error, whose words are then the failure."""
     alert = page.get_by_role("alert")
@@ -102,16 +107,27 @@ def test_the_keyboard_alone_suffices_on_a_dark_page(
     tab_to(page, "Open GSE9000001")
     page.keyboard.press("Enter")
     appears(page, page.get_by_role("button", name="Find genes that differ"))
-    page.wait_for_function("document.activeElement.innerText === 'Show all studies again'")
+    focus_comes_to(page, "Look at the data")
 
     tab_to(page, "Find genes that differ")
     page.keyboard.press("Enter")
     appears(page, volcano(page))
+    focus_comes_to(page, "Result")
     tab_to(page, "Save report")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Download report").wait_for()
     tab_to(page, "Download report")
     picture(page, screenshots / "explore-6-dark.png")
+
+
+def test_a_question_typed_fast_is_asked_as_it_was_typed(page: Any, dashboard: Dashboard) -> None:
+    page.goto(dashboard.url(EXPLORE))
+    question = page.get_by_label("Your question")
+    question.fill("")
+    question.press_sequentially("tamoxifen resistance in breast cancer, human")
+    question.press("Enter")
+    appears(page, page.locator(".omics-chips", has_text="Homo sapiens"))
+    assert focused(page) == "INPUT"
 
 
 def test_an_error_is_a_card_and_the_page_goes_on(page: Any, dashboard: Dashboard, screenshots: Path) -> None:

@@ -31,7 +31,12 @@ async def quiet(page: Explore) -> None:
         await asyncio.sleep(0.01)
 
 
-async def press(page: Explore, button: Any, task: str) -> None:
+def ask(page: Explore) -> None:
+    """What the front end sends when Enter is pressed in the question."""
+    page.box.field._handle_custom_msg({"ask": page.box.field.text}, [])
+
+
+async def press(page: Explore, click: Callable[[], Any], task: str) -> None:
     """Click, and wait until what it started has ended."""
     ended = asyncio.Event()
 
@@ -40,7 +45,7 @@ async def press(page: Explore, button: Any, task: str) -> None:
             ended.set()
 
     page.tasks[task].observe(look, "state")
-    button.click()
+    click()
     await ended.wait()
     page.tasks[task].unobserve(look, "state")
     for _ in range(5):
@@ -52,26 +57,26 @@ def test_the_whole_journey_by_its_buttons(run: Any, words: Any, html: Any, tmp_p
         page = explore(QUESTION, source="demo", reports=tmp_path / "out")
         assert shown(page) == [1]
 
-        await press(page, page.box.search, "search")
+        await press(page, lambda: ask(page), "search")
         assert shown(page) == [1, 2]
         assert "studies found" in words(page.hits)
         assert "Homo sapiens" in words(page.hits)
 
         first = page.found.hits[0].accession
-        await press(page, page.hits._buttons[first], "open")
+        await press(page, page.hits._buttons[first].click, "open")
         assert shown(page) == [1, 2, 3, 4]
         assert page.hits.chosen == first
         assert "Quality of the values" in words(page.sheet)
         assert page.picker.contrast == omics.propose_contrasts(page.found.study)[0].contrast
 
-        await press(page, page.picker.compare, "compare")
+        await press(page, page.picker.compare.click, "compare")
         assert shown(page) == [1, 2, 3, 4, 5, 6]
         result = page.found.result
         assert result.contrast == page.picker.contrast
         assert str(result.top(1).index[0]) in words(page.result)
         assert html(page.result).count("data:image/svg+xml;base64,") >= 3
 
-        await press(page, page.saver.save, "save")
+        await press(page, page.saver.save.click, "save")
         saved = page.found.saved
         assert saved.html.parent == tmp_path / "out"
         assert f'download="{saved.html.name}"' in html(page.saver)
@@ -125,7 +130,7 @@ def test_another_study_forgets_the_result_and_keeps_the_hits(run: Any) -> None:
 def test_enter_in_the_question_searches(run: Any) -> None:
     async def test() -> None:
         page = explore(QUESTION, source="demo")
-        page.box.text._handle_custom_msg({"event": "submit"}, [])
+        ask(page)
         await asyncio.sleep(0.01)
         await quiet(page)
         assert page.found.hits is not None
@@ -136,7 +141,7 @@ def test_enter_in_the_question_searches(run: Any) -> None:
 def test_an_example_is_asked_as_it_stands(run: Any) -> None:
     async def test() -> None:
         page = explore(source="demo", examples=("asthma, human",))
-        await press(page, page.box.examples[0], "search")
+        await press(page, page.box.examples[0].click, "search")
         assert page.found.hits.query.text == "asthma, human"
 
     run(test)
@@ -146,7 +151,7 @@ def test_an_example_is_asked_as_it_stands(run: Any) -> None:
 def test_every_example_finds_a_study_in_the_embedded_source(run: Any, index: int) -> None:
     async def test() -> None:
         page = explore(source="demo")
-        await press(page, page.box.examples[index], "search")
+        await press(page, page.box.examples[index].click, "search")
         assert len(page.found.hits) > 0
 
     run(test)
@@ -187,11 +192,11 @@ def test_an_error_on_the_way_leaves_the_page_usable(run: Any, words: Any) -> Non
         page = explore(QUESTION, source="demo", verbs=Verbs(fetch=fetch))
         hits = await page.search()
         button = page.hits._buttons[hits[0].accession]
-        await press(page, button, "open")
+        await press(page, button.click, "open")
         assert "cannot be reached" in words(page.tasks["open"])
         assert shown(page) == [1, 2]
         assert not button.disabled
-        await press(page, button, "open")
+        await press(page, button.click, "open")
         assert page.found.study.accession == hits[0].accession
         assert "cannot be reached" not in words(page.tasks["open"])
 
@@ -207,7 +212,7 @@ def test_while_something_runs_only_cancel_answers(run: Any) -> None:
             return omics.search(*arguments, **options)
 
         page = explore(QUESTION, source="demo", verbs=Verbs(search=search))
-        page.box.search.click()
+        ask(page)
         while page.tasks["search"].state != "running":
             await asyncio.sleep(0.005)
         assert all(control.disabled for control in page.box.controls)

@@ -33,9 +33,19 @@ def test_a_source_of_another_package_is_offered() -> None:
 
 def test_the_question_is_the_text_of_its_field() -> None:
     made = box()
-    assert made.text.value == "asthma"
-    made.text.value = "lupus"
+    assert made.field.text == "asthma"
+    made.field.text = "lupus"
     assert made.question == "lupus"
+
+
+def test_what_is_asked_is_the_text_that_came_with_the_asking() -> None:
+    asked: list[str] = []
+    made = QuestionBox(lambda: asked.append(made.question), question="tamoxifen resi")
+    made.field._handle_custom_msg({"ask": "tamoxifen resistance"}, [])
+    assert asked == ["tamoxifen resistance"]
+    made.field.disabled = True
+    made.field._handle_custom_msg({"ask": "lupus"}, [])
+    assert made.question == "tamoxifen resistance"
 
 
 def test_conditions_become_chips_and_tips_follow() -> None:

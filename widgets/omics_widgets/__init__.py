@@ -18,9 +18,9 @@ from importlib.util import find_spec
 
 from omics_nb.errors import MissingExtraError
 
-if find_spec("ipywidgets") is None:
+if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
     raise MissingExtraError(
-        "the forms need ipywidgets; run: pip install 'omics-nb[notebook]'", extra="notebook"
+        "the forms need ipywidgets and anywidget; run: pip install 'omics-nb[notebook]'", extra="notebook"
     )
 
 from .comparison import ComparisonPicker as ComparisonPicker

@@ -28,6 +28,7 @@ def config() -> Config:
             "extension_allowlist": [
                 "@jupyter-widgets/jupyterlab-manager",
                 "@voila-dashboards/widgets-manager8",
+                "anywidget",
             ],
             "file_allowlist": [],
             "strip_sources": True,

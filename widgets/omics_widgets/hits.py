@@ -59,8 +59,6 @@ class HitsView(VBox):
             visible(row, known == accession)
             (row.add_class if known == accession else row.remove_class)("omics-chosen")
         visible(self.back, len(self._buttons) > 1)
-        # The button that had the focus is gone; whoever uses a keyboard goes on from here.
-        self.back.focus()
 
     def unfold(self) -> None:
         for row in self._rows.children:

@@ -16,6 +16,7 @@ from omics_nb.records import DEResult, Hit, Hits, Proposal, Quality, Study
 from omics_nb.reporting import file_name
 
 from .comparison import ComparisonPicker
+from .focus import Focus
 from .hits import HitsView
 from .parts import Step, marked, style_sheet, switched_off
 from .question import EXAMPLES, QuestionBox
@@ -93,7 +94,8 @@ class Explore(VBox):
         self.result = ResultView()
         self.saver = ReportSaver(lambda: self._start("save", self.save))
         self.steps = self._make_steps()
-        super().__init__([style_sheet(), *self.steps])
+        self._focus = Focus()
+        super().__init__([style_sheet(), *self.steps, self._focus])
         marked(self, "omics-explore")
         self._close_after(1)
 
@@ -150,6 +152,7 @@ class Explore(VBox):
         if fetched.matrices:
             self.picker.show(fetched, proposals)
             self._reveal(4)
+        self._go_to(3)
         return fetched
 
     async def compare(self) -> DEResult:
@@ -172,6 +175,7 @@ class Explore(VBox):
         self.result.show(report)
         self._reveal(5)
         self._reveal(6)
+        self._go_to(5)
         return report.result  # type: ignore[no-any-return]
 
     async def save(self) -> Any:
@@ -195,6 +199,10 @@ class Explore(VBox):
 
     def _reveal(self, number: int) -> None:
         self.steps[number - 1].reveal()
+
+    def _go_to(self, number: int) -> None:
+        """The button that was pressed is switched off or gone; a keyboard goes on from what it brought."""
+        self._focus.to(f".omics-step-{number} h2")
 
     def _forget(self, number: int) -> None:
         """Forget what the steps after ``number`` found, for it belongs to what is being replaced."""

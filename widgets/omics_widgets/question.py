@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from anywidget import AnyWidget
 from ipywidgets import HTML, Button, Dropdown, HBox, Text, VBox
-from traitlets import Unicode, link
+from traitlets import Bool, Unicode, link
 
 from omics_nb.display.markup import Html, el, fold, notes
 from omics_nb.display.question import query_body
@@ -25,6 +27,30 @@ _SOURCES = {
     "mirror": "mirror – a folder laid out like GEO",
     "ncbi": "ncbi – GEO at NCBI, over the network",
 }
+
+
+class QuestionField(AnyWidget):
+    """A text field and its button; calls ``ask()`` with ``text`` as it was when Enter or the button was pressed."""
+
+    _esm = Path(__file__).with_name("question.js")
+    text = Unicode("").tag(sync=True)
+    disabled = Bool(False).tag(sync=True)
+    label = Unicode("Your question").tag(sync=True)
+    action = Unicode("Search").tag(sync=True)
+    placeholder = Unicode("what is studied, in which organism, how many samples …").tag(sync=True)
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        super().__init__()
+        self._ask = ask
+        self.on_msg(self._on_message)
+
+    def _on_message(self, _: Any, content: dict[str, Any], __: Any) -> None:
+        if isinstance(content.get("ask"), str) and not self.disabled:
+            self.text = content["ask"]
+            self._ask()
+
+    def __repr__(self) -> str:
+        return f"QuestionField({self.text!r})"
 
 
 class QuestionBox(VBox):
@@ -46,21 +72,19 @@ class QuestionBox(VBox):
         examples: Sequence[str] = EXAMPLES,
     ) -> None:
         self._ask = ask
-        self.text = marked(_question_field(), "omics-field", "omics-question")
-        self.text.on_msg(self._on_message)
-        self.search = button("Search", ask, "omics-search", primary=True)
+        self.field = QuestionField(ask)
         self.examples = [self._example(text) for text in examples]
         name, _, folder = source.partition(":")
         self.name = marked(_source_field(sources, name), "omics-field", "omics-source")
         self.folder = marked(_folder_field(folder), "omics-field", "omics-folder")
         super().__init__(
             [
-                marked(HBox([self.text, self.search]), "omics-ask"),
+                self.field,
                 marked(HBox([HTML(block("Or try:")), *self.examples]), "omics-examples"),
                 marked(HBox([self.name, self.folder]), "omics-from"),
             ]
         )
-        link((self, "question"), (self.text, "value"))
+        link((self, "question"), (self.field, "text"))
         self.question = question
         for field in (self.name, self.folder):
             field.observe(self._sourced, "value")
@@ -69,7 +93,7 @@ class QuestionBox(VBox):
     @property
     def controls(self) -> list[Any]:
         """Everything here that a person can change or press."""
-        return [self.text, self.search, *self.examples, self.name, self.folder]
+        return [self.field, *self.examples, self.name, self.folder]
 
     def _example(self, text: str) -> Button:
         return button(text, lambda: self._try(text), "omics-example")
@@ -78,22 +102,10 @@ class QuestionBox(VBox):
         self.question = text
         self._ask()
 
-    def _on_message(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        if content.get("event") == "submit" and not self.text.disabled:
-            self._ask()
-
     def _sourced(self, _: Any = None) -> None:
         takes_folder = self.name.value == "mirror"
         visible(self.folder, takes_folder)
         self.source = f"mirror:{self.folder.value.strip()}" if takes_folder else self.name.value
-
-
-def _question_field() -> Text:
-    return Text(
-        description="Your question",
-        placeholder="what is studied, in which organism, how many samples …",
-        style={"description_width": "initial"},
-    )
 
 
 def _source_field(sources: Sequence[str], chosen: str) -> Dropdown:
