@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import re
 import subprocess
 import sys
@@ -102,13 +104,19 @@ def test_binder_names_what_repo2docker_reads() -> None:
     assert 'exec "$@"' in (folder / "start").read_text()
 
 
-def test_both_packages_are_typed_and_in_the_wheel() -> None:
-    assert PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [
-        "omics_nb",
-        "widgets/omics_widgets",
-    ]
-    assert (ROOT / "omics_nb/py.typed").exists()
-    assert (ROOT / "widgets/omics_widgets/py.typed").exists()
+def test_the_packages_are_typed_and_in_the_wheel() -> None:
+    packages = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert packages == ["omics_nb", "widgets/omics_widgets", "widgets/omics_kernels"]
+    assert [package for package in packages if not (ROOT / package / "py.typed").exists()] == []
+
+
+def test_the_wheel_brings_our_kernelspec_and_its_provisioner() -> None:
+    shared = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    [folder] = [source for source, target in shared.items() if target == "share/jupyter/kernels"]
+    spec = json.loads((ROOT / folder / "omics" / "kernel.json").read_text())
+    provisioners = PYPROJECT["project"]["entry-points"]["jupyter_client.kernel_provisioners"]
+    module, _, name = provisioners[spec["metadata"]["kernel_provisioner"]["provisioner_name"]].partition(":")
+    assert hasattr(importlib.import_module(module), name)
 
 
 def test_repo2docker_accepts_the_binder_folder(tmp_path: Path) -> None:
