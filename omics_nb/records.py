@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["ok", "warn", "fail"]
 ValueKind = Literal["expression", "counts"]
+_REMOVED_SHOWN = 6
 
 
 class Sourced(Protocol):
@@ -43,7 +44,13 @@ def origin(value: Sourced) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One study that a search found. ``score`` orders the hits of one search and means nothing beyond it."""
+    """One study that a search found. ``score`` orders the hits of one search and means nothing beyond it.
+
+    It is ``relevance`` (how far the study is about the question) times ``fitness`` (how far it serves the question's
+    intent, whatever it is about; 1 where nothing is said). ``merged`` are series that are shown with this one: the
+    SuperSeries that it is a part of, and the same study under another accession. ``snippet`` is where most of the
+    question stands together in its text, ``embedding`` the similarity that an embedder gave, where one was asked.
+    """
 
     accession: str
     title: str
@@ -57,9 +64,45 @@ class Hit:
     reasons: tuple[str, ...]
     source: str
     synthetic: bool = False
+    relevance: float = 0.0
+    fitness: float = 1.0
+    merged: tuple[str, ...] = ()
+    snippet: str = ""
+    embedding: float | None = None
 
     def __str__(self) -> str:
         return f"{self.accession}  {self.title} ({self.n_samples} samples, {origin(self)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a condition took out of the studies that were looked at: how many, and the first of them."""
+
+    condition: str
+    count: int
+    accessions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        some = self.accessions[:_REMOVED_SHOWN]
+        more = f" and {self.count - len(some)} more" if self.count > len(some) else ""
+        return f'The condition "{self.condition}" removed {self.count}: {", ".join(some)}{more}.'
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One search as a source took it: what was sent, how many records it has, and how the source read it.
+
+    ``variant`` is "strict" (all words of the question) or "broad" (what the vocabulary knows of it, with parts and
+    kinds). ``dropped`` are phrases that the source left out, ``changes`` sentences on where it read something else
+    than was sent.
+    """
+
+    variant: Literal["strict", "broad"]
+    term: str
+    count: int
+    translation: str = ""
+    dropped: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +110,11 @@ class Hits(Sequence[Hit]):
     """What a search found, best first, and how it read the question.
 
     ``total`` counts all matches, of which ``hits`` are the first. ``notes`` explain: dropped phrases, an empty
-    result, limits. ``backend_query`` is what was sent to the source, where that is text of its own. ``synthetic``
-    is of the source, so that a search that found nothing tells it too.
+    result, limits. ``backend_query`` is what was sent to the source, where that is text of its own, and ``searches``
+    are all its variants with their counts. ``removed`` are the studies that conditions took out here, after the source
+    had found them. ``facets`` count all matches, where they were asked for: organism, type, platform, year, tissue,
+    disease → value → studies. ``weights`` tell how scores are made. ``synthetic`` is of the source, so that a search
+    that found nothing tells it too.
     """
 
     query: Query
@@ -78,6 +124,10 @@ class Hits(Sequence[Hit]):
     notes: tuple[str, ...] = ()
     backend_query: str | None = None
     synthetic: bool = False
+    searches: tuple[Sent, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -93,15 +143,15 @@ class Hits(Sequence[Hit]):
         return iter(self.hits)
 
     def get(self, accession: str) -> Hit:
-        """The hit with this accession; NotFoundError if the search did not find it."""
+        """The hit with this accession, or that it is shown with; NotFoundError if the search did not find it."""
         for hit in self.hits:
-            if hit.accession == accession.upper():
+            if accession.upper() in (hit.accession, *hit.merged):
                 return hit
         have = ", ".join(hit.accession for hit in self.hits) or "none"
         raise NotFoundError(f"{accession} is not among the hits; they are: {have}", accession=accession)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a hit: accession, title, organism, type, platforms, n_samples, published, score, reasons, source."""
+        """One row a hit: what it says of itself, its scores, its reasons and where it came from."""
         import pandas as pd
 
         rows = [
@@ -114,13 +164,18 @@ class Hits(Sequence[Hit]):
                 "n_samples": hit.n_samples,
                 "published": hit.published,
                 "score": hit.score,
+                "relevance": hit.relevance,
+                "fitness": hit.fitness,
                 "reasons": "; ".join(hit.reasons),
                 "source": hit.source,
                 "synthetic": hit.synthetic,
             }
             for hit in self.hits
         ]
-        columns = "accession title organism type platforms n_samples published score reasons source synthetic"
+        columns = (
+            "accession title organism type platforms n_samples published score relevance fitness reasons source"
+            " synthetic"
+        )
         return pd.DataFrame(rows, columns=columns.split())
 
     def __repr__(self) -> str:

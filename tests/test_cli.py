@@ -47,6 +47,18 @@ def test_search_as_json_has_hits_with_reasons() -> None:
     assert found["hits"][0]["synthetic"] is True
 
 
+def test_hits_are_counted_sorted_and_searched_within() -> None:
+    found = _json("search", "melanoma", "--source", "demo", "--facets", "--sort", "samples")
+    sizes = [hit["n_samples"] for hit in found["hits"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert found["facets"]["disease"]["melanoma"] >= 1
+    first = found["hits"][0]["accession"]
+    again = _json("search", "human", "--source", "demo", "--within", f"{first}, GSE1")
+    assert [hit["accession"] for hit in again["hits"]] == [first]
+    assert "organism: Homo sapiens" in _run("search", "melanoma", "--facets").output
+    assert _run("search", "melanoma", "--save", "x", "--facets").exit_code == 2
+
+
 def test_a_search_without_hits_explains_itself_and_says_so_by_its_code() -> None:
     done = _run("search", "tardigrade cryptobiosis anhydrobiosis")
     assert done.exit_code == cli.NOTHING_FOUND

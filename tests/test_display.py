@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from omics_nb import display
 from omics_nb.display import markup, numbers, plain
-from omics_nb.records import Hits, Query, Term
+from omics_nb.records import Hits, Query, Removed, Sent, Term
 from tests.example_values import Values, same, values
 
 HOSTILE = (
@@ -235,6 +235,37 @@ def test_the_features_with_a_p_value_are_counted_as_tested() -> None:
     assert "Features tested51 of 60" in Page(display.result_html(replace(result, table=table))).text
 
 
+def test_scores_searches_facets_and_what_was_removed_are_shown() -> None:
+    hits = values().hits
+    first = replace(
+        hits[0], relevance=2.5, fitness=1.15, score=2.875, snippet="summary: … A375 …", embedding=0.5
+    )
+    hits = replace(
+        hits,
+        hits=(first,),
+        searches=(Sent("strict", '"melanoma"[ALL]', 12, '"melanoma"[All Fields]'), Sent("broad", "x", 1)),
+        removed=(Removed("not <mouse>", 2, ("GSE1", "GSE2")),),
+        facets={"organism": {"Homo sapiens": 3}, "year": {}},
+        weights=("The score is relevance × fitness.",),
+    )
+    page = Page(display.hits_html(hits)).text
+    for said in (
+        "2.88",
+        "relevance 2.50 × fitness 1.15, embedding 0.50",
+        "summary: … A375 …",
+        '"melanoma"[All Fields]',
+        "not <mouse>",
+        "GSE1, GSE2",
+        "Homo sapiens 3",
+        "The score is relevance × fitness.",
+    ):
+        assert said in page
+    text = display.hits_text(hits)
+    assert "relevance 2.50 × fitness 1.15" in text
+    assert "organism: Homo sapiens 3" in text
+    assert 'strict search, 12 records: "melanoma"[ALL]' in text
+
+
 def test_reasons_of_a_hit_are_shown_in_both_forms() -> None:
     hits = values().hits
     assert "title has “melanoma”; organism is Homo sapiens" in Page(display.hits_html(hits)).text
@@ -342,7 +373,8 @@ def test_nothing_that_was_read_is_left_out_of_the_explanation() -> None:
         "Cell line: A375.",
         "Not: Mus musculus.",
         "Platform: GPL570.",
-        "Read, and left for you to check in the study: sex female, at least in each group 3, raw data.",
+        "Read, and held against what the samples' texts tell: sex female, at least in each group 3.",
+        "Read, and left for you to check in the study: raw data.",
         "Suggestion: Name an assay.",
     )
 

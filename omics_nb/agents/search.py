@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, InstanceOf
 
 from ..errors import NotFoundError, QuestionError
+from ..index import Sort, choice
 from ..index.recognise import things_named
 from ..records import Hit, Hits, Query, Term
-from ..sources import open_source
+from ..sources import Refines, open_source
 from ..terms import understand
 
 # So many things that an example names are asked for; a title's words count as much as so many of the summary's.
@@ -20,18 +22,32 @@ _TITLE_COUNTS = 3
 
 
 def search(
-    question: str | InstanceOf[Query], *, source: str | None = None, limit: Annotated[int, Field(ge=1)] = 20
+    question: str | InstanceOf[Query],
+    *,
+    source: str | None = None,
+    limit: Annotated[int, Field(ge=1)] = 20,
+    within: InstanceOf[Hits] | Sequence[str] | None = None,
+    sort: Sort = "relevance",
+    facets: bool = False,
 ) -> InstanceOf[Hits]:
     """Studies for a question, best first, each with the reasons it was found.
 
     ``source`` is ``demo``, ``mirror:FOLDER``, ``ncbi`` or another's name; the settings choose where it is None.
-    An empty result says why in its notes. QuestionError for a question that cannot be read or a limit below 1,
-    SourceError where the source cannot answer.
+    ``within`` searches among hits (their source, where none is given) or accessions. ``sort`` may be "date" (newest
+    first) or "samples" (most first). ``facets`` counts all matches by organism, type, platform, year, tissue and
+    disease. An empty result says why in its notes. QuestionError for a question that cannot be read, a limit below 1,
+    or where the source cannot do what is asked of it; SourceError where it cannot answer.
     """
-    if limit < 1:
-        raise QuestionError(f"limit must be at least 1, not {limit}")
+    chosen = choice(limit, within, sort, facets)
     query = question if isinstance(question, Query) else understand(question)
-    return open_source(source).search(query, limit=limit)
+    opened = open_source(source or (within.source if isinstance(within, Hits) else None))
+    if isinstance(opened, Refines):
+        return opened.refine(query, chosen)
+    if chosen != choice(limit):
+        raise QuestionError(
+            f"the source {opened.spec} cannot search within hits, sort or count them", source=opened.spec
+        )
+    return opened.search(query, limit=limit)
 
 
 def similar(

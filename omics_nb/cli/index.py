@@ -37,6 +37,20 @@ def index_add(what: str, folder: Path | None, source: str | None, as_json: bool)
     Studies that did not change since they were added cost little; a killed process loses only what was not yet
     committed, and the same command goes on from there.
     """
+    _add(what, folder, source, as_json)
+
+
+@index.command("import")
+@click.argument("dump", type=click.Path(exists=True, dir_okay=False))
+@_folder_option
+@click.option("--source", metavar="SPEC", help="Which source can fetch these studies; default: ncbi.")
+@as_json_option
+def index_import(dump: str, folder: Path | None, source: str | None, as_json: bool) -> None:
+    """Add the studies of a DUMP: JSON lines, CSV or TSV, packed by gzip or not, or GEOmetadb's SQLite file."""
+    _add(dump, folder, source, as_json)
+
+
+def _add(what: str, folder: Path | None, source: str | None, as_json: bool) -> None:
     from ..sources.index import add, default_folder
 
     loaded = settings.load()

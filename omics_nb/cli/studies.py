@@ -24,6 +24,7 @@ from .output import jsonable, print_json, working, write_atomically
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..index import Sort
     from ..records import DEResult, Study
 
 #: Exit code of a search that found nothing; that of NotFoundError.
@@ -36,9 +37,27 @@ NOTHING_FOUND = 4
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(min=1))
 @click.option("--save", metavar="NAME", help="Keep this search under a name.")
 @click.option("--saved", metavar="NAME", help="Ask a kept search again, and tell what is new.")
+@click.option("--within", metavar="ACCESSIONS", help="Search only among these, separated by commas.")
+@click.option(
+    "--sort",
+    type=click.Choice(["relevance", "date", "samples"]),
+    default="relevance",
+    help="Best, newest or largest first.",
+)
+@click.option(
+    "--facets", is_flag=True, help="Count what was found by organism, type, year, tissue, disease …"
+)
 @as_json_option
 def search(
-    question: str | None, source: str | None, limit: int, save: str | None, saved: str | None, as_json: bool
+    question: str | None,
+    source: str | None,
+    limit: int,
+    save: str | None,
+    saved: str | None,
+    within: str | None,
+    sort: Sort,
+    facets: bool,
+    as_json: bool,
 ) -> None:
     """Find studies for QUESTION, with the reasons each was found."""
     from ..agents.saved import save_search, saved_search
@@ -48,6 +67,8 @@ def search(
         raise click.UsageError("give a QUESTION, which --save NAME keeps, or --saved NAME alone")
     if saved and source:
         raise click.UsageError("--saved NAME asks the source that it was saved with; leave --source out")
+    if (save or saved) and (within or facets or sort != "relevance"):
+        raise click.UsageError("a kept search has no --within, --sort or --facets; search again with these")
     with working("searching"):
         if saved:
             found = saved_search(saved)
@@ -55,7 +76,12 @@ def search(
             found = save_search(save, question or "", source=source, limit=limit)
         else:
             found = None
-        hits = found.hits if found else find(question or "", source=source, limit=limit)
+        among = [name.strip() for name in within.split(",")] if within else None
+        hits = (
+            found.hits
+            if found
+            else find(question or "", source=source, limit=limit, within=among, sort=sort, facets=facets)
+        )
     if as_json:
         print_json(found or hits)
     elif found and saved:

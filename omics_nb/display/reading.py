@@ -28,8 +28,9 @@ _PREFIXES = ("DOID", "UBERON", "CL", "BTO", "HGNC", "CHEBI", "MONDO")
 def explain_query(query: Query) -> tuple[str, ...]:
     """How a question was read, one sentence a line."""
     lines = [*_terms_read(query), *(f"{name}: {text}." for name, text in _conditions(query))]
-    unchecked = _of_samples(query)
-    if unchecked:
+    if asked := _of_samples(query):
+        lines.append(f"Read, and held against what the samples' texts tell: {', '.join(asked)}.")
+    if unchecked := _of_files(query):
         lines.append(f"Read, and left for you to check in the study: {', '.join(unchecked)}.")
     if not lines:
         lines.append("No condition was recognised in the question.")
@@ -45,7 +46,10 @@ def query_html(query: Query) -> str:
 def query_body(query: Query) -> Html:
     """The question with what was read marked in it, what each name means, conditions, and what is in doubt."""
     named = [("Accession", ", ".join(query.accessions)), ("Platform", ", ".join(query.platforms))]
-    to_check = [("To check in the study", ", ".join(_of_samples(query)))]
+    to_check = [
+        ("Held against the samples' texts", ", ".join(_of_samples(query))),
+        ("To check in the study", ", ".join(_of_files(query))),
+    ]
     conditions = [pair for pair in (*named, *_conditions(query), *to_check) if pair[1]]
     terms = [*query.terms, *query.excluded]
     return join(
@@ -227,12 +231,11 @@ def _conditions(query: Query) -> Iterator[tuple[str, str]]:
 
 
 def _of_samples(query: Query) -> list[str]:
-    """What the question asks of samples and files; a search by study texts alone cannot hold studies to it."""
-    asked = {
-        "sex": query.sex,
-        "age": query.age,
-        "at least in each group": query.min_per_group,
-        "raw data": query.has_raw,
-        "counts": query.has_counts,
-    }
-    return [name if value is True else f"{name} {value}" for name, value in asked.items() if value]
+    """What the question asks of samples; a study's own text seldom tells it."""
+    asked = {"sex": query.sex, "age": query.age, "at least in each group": query.min_per_group}
+    return [f"{name} {value}" for name, value in asked.items() if value]
+
+
+def _of_files(query: Query) -> list[str]:
+    """What the question asks of files, which no search sees."""
+    return [name for name, value in (("raw data", query.has_raw), ("counts", query.has_counts)) if value]

@@ -6,14 +6,17 @@ Text is data here: no sign in a question or a study has a meaning of its own. Th
 
 from __future__ import annotations
 
+from .headers import Choice as Choice
+from .headers import Sort as Sort
+from .headers import choice as choice
 from .headers import search_headers as search_headers
-from .ranking import ONE_WORD as ONE_WORD
+from .opened import Found as Found
+from .opened import Index as Index
+from .opened import Info as Info
+from .opened import open_index as open_index
+from .postings import build as build
+from .reasons import ONE_WORD as ONE_WORD
 from .store import Added as Added
-from .store import Found as Found
-from .store import Index as Index
-from .store import Info as Info
 from .store import add_studies as add_studies
-from .store import open_index as open_index
-from .text import build as build
 from .text import stem as stem
 from .text import words as words

@@ -3,44 +3,156 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, get_args
 
-from ..records import Hits, Query
+from ..errors import QuestionError
+from ..records import Hit, Hits, Query, Removed
 from ..records import StudyHeader as StudyHeader
-from .conditions import Condition, conditions, holds
-from .ranking import Corpus, Match, content, enough, matched, own_words, rank, things, to_hit
-from .text import Words, build
+from ..terms.concepts import word_list
+from .conditions import Condition, conditions, day, holds
+from .facets import count_facets
+from .postings import Words, build
+from .ranking import (
+    Corpus,
+    Match,
+    Ranked,
+    content,
+    enough,
+    matched,
+    own_words,
+    rank,
+    stems_asked,
+    things,
+    to_hit,
+    weights,
+)
+from .samples import sample_tests
+from .snippets import snippet
+from .text import field_texts, stems_of
 
-MAX_LISTED = 6
+Sort = Literal["relevance", "date", "samples"]
+
+
+class Choice(NamedTuple):
+    """What of the answers is wanted: among which accessions, in which order, how many, and whether they are counted."""
+
+    limit: int = 20
+    within: frozenset[str] | None = None
+    sort: Sort = "relevance"
+    facets: bool = False
+
+
+def choice(
+    limit: int = 20,
+    within: Iterable[str | Hit] | None = None,
+    sort: Sort = "relevance",
+    facets: bool = False,
+) -> Choice:
+    """A choice that can be made; QuestionError says what cannot."""
+    if limit < 1:
+        raise QuestionError(f"limit must be at least 1, not {limit}")
+    if sort not in get_args(Sort):
+        raise QuestionError(f"sort must be one of {', '.join(get_args(Sort))}, not {sort!r}")
+    if within is None:
+        return Choice(limit, None, sort, facets)
+    among: set[str] = set()
+    for item in within:
+        among |= {item.accession, *item.merged} if isinstance(item, Hit) else {item.upper()}
+    return Choice(limit, frozenset(among), sort, facets)
 
 
 def search_headers(
-    headers: Sequence[StudyHeader], query: Query, *, limit: int, source: str, synthetic: bool
+    headers: Sequence[StudyHeader],
+    query: Query,
+    *,
+    limit: int = 20,
+    source: str,
+    synthetic: bool,
+    chosen: Choice | None = None,
 ) -> Hits:
     """The studies that answer a query, best first; equal scores in the order of their accessions.
 
-    A study passes every condition (organism, type, dates, samples, platform, what is excluded) and names at least
-    half of what the question names. A study that has one plain word of several things asked, and nothing else, may
-    be about anything: it comes last, with a reason that begins with ``ONE_WORD``. ``notes`` say what each condition
-    removed, and for an empty result what would be found without it. The index of the last few sequences of headers
-    is kept, so pass the same one again.
+    A study passes every condition (organism, type, dates, samples, platform, what is excluded, and what its samples
+    tell of groups, sex and age) and names at least half of what the question names. A study that has one plain word
+    of several things asked, and nothing else, may be about anything: it comes last, with a reason that begins with
+    ``ONE_WORD``. ``removed`` and ``notes`` say what each condition took out, and for an empty result what would be
+    found without it. The index of the last few sequences of headers is kept, so pass the same one again.
+    ``chosen`` replaces ``limit``.
     """
-    return search_words(_index_of(headers), query, limit=limit, source=source, synthetic=synthetic)
+    chosen = chosen or choice(limit)
+    return search_words(_index_of(headers), query, chosen=chosen, source=source, synthetic=synthetic)
 
 
-def search_words(index: Words, query: Query, *, limit: int, source: str, synthetic: bool) -> Hits:
+def search_words(index: Words, query: Query, *, chosen: Choice, source: str, synthetic: bool) -> Hits:
     """``search_headers`` where the words are at hand already."""
     matches = [Match(term, found := matched(index, term), len(found)) for term in content(query)]
-    named = _naming_enough(index, query, matches)
+    named = _among(index, _naming_enough(index, query, matches), chosen.within)
     tests = [(condition, _named_in(index, condition)) for condition in conditions(query)]
-    kept, notes = _apply(index, tests, named)
-    ranked = rank(index, query, matches, kept, _corpus(index, matches), limit)
-    hits = tuple(to_hit(index.headers[item.study], item, source, synthetic) for item in ranked)
-    if len(kept) > len(hits):
+    kept, removed = _apply(index, tests, named)
+    kept, told = apply_samples(index.headers, query, kept)
+    removed += told
+    by_relevance = chosen.sort == "relevance"
+    ranked = rank(
+        index, query, matches, kept, _corpus(index, matches), chosen.limit if by_relevance else len(kept)
+    )
+    ranked = sort_ranked(ranked, index.headers, chosen)
+    shown = stems_asked(content(query)) - word_list("stopwords")
+    hits = tuple(
+        to_hit(header, item, source, synthetic, snippet(header, _stems(header), shown).shown)
+        for item in ranked
+        for header in [index.headers[item.study]]
+    )
+    notes = [*map(str, removed)]
+    n_shown = sum(1 + len(hit.merged) for hit in hits)
+    if len(kept) > n_shown:
         notes.append(shown_note(len(hits), len(kept)))
     if not kept:
         notes.extend(_why_nothing(index, query, matches, named, tests))
-    return Hits(query, hits, source, total=len(kept), notes=tuple(notes), synthetic=synthetic)
+    return Hits(
+        query,
+        hits,
+        source,
+        total=len(kept),
+        notes=tuple(notes),
+        synthetic=synthetic,
+        removed=tuple(removed),
+        facets=count_facets([index.headers[study] for study in kept]) if chosen.facets else {},
+        weights=weights(),
+    )
+
+
+def _stems(header: StudyHeader) -> list[list[str]]:
+    return [stems_of(text) for text in field_texts(header).values()]
+
+
+def apply_samples(
+    headers: Sequence[StudyHeader], query: Query, studies: Sequence[int]
+) -> tuple[list[int], list[Removed]]:
+    """The studies whose samples do not tell otherwise than the query asks, and the list of those that do."""
+    kept, removed = list(studies), []
+    for test in sample_tests(query):
+        failing = [study for study in kept if test.told(headers[study]).passes is False]
+        if failing:
+            kept = [study for study in kept if study not in set(failing)]
+            names = tuple(headers[study].accession for study in failing)
+            removed.append(Removed(test.name, len(failing), names))
+    return kept, removed
+
+
+def sort_ranked(ranked: list[Ranked], headers: Sequence[StudyHeader], chosen: Choice) -> list[Ranked]:
+    """The first of these in the order that is wanted."""
+    if chosen.sort == "date":
+        ranked = sorted(ranked, key=lambda item: -day(headers[item.study]))
+    elif chosen.sort == "samples":
+        ranked = sorted(ranked, key=lambda item: -headers[item.study].n_samples)
+    return ranked[: chosen.limit]
+
+
+def _among(index: Words, studies: Sequence[int], within: frozenset[str] | None) -> list[int]:
+    if within is None:
+        return list(studies)
+    return [study for study in studies if index.headers[study].accession in within]
 
 
 _kept: tuple[tuple[Sequence[StudyHeader], Words], ...] = ()
@@ -91,21 +203,15 @@ def _passes(index: Words, test: _Test, study: int) -> bool:
     return holds(condition, index.headers[study], named=study in named)
 
 
-def _apply(index: Words, tests: Sequence[_Test], studies: Sequence[int]) -> tuple[list[int], list[str]]:
-    kept, notes = list(studies), []
+def _apply(index: Words, tests: Sequence[_Test], studies: Sequence[int]) -> tuple[list[int], list[Removed]]:
+    kept, removed = list(studies), []
     for test in tests:
-        removed = [study for study in kept if not _passes(index, test, study)]
-        if removed:
+        failing = [study for study in kept if not _passes(index, test, study)]
+        if failing:
             kept = [study for study in kept if _passes(index, test, study)]
-            some = [index.headers[study].accession for study in removed[:MAX_LISTED]]
-            notes.append(removed_note(test[0], len(removed), some))
-    return kept, notes
-
-
-def removed_note(condition: Condition, n_removed: int, some: Sequence[str]) -> str:
-    """What a condition removed: how many, and the first of them."""
-    more = f" and {n_removed - len(some)} more" if n_removed > len(some) else ""
-    return f'The condition "{condition.name}" removed {n_removed}: {", ".join(some)}{more}.'
+            some = [index.headers[study].accession for study in failing]
+            removed.append(Removed(test[0].name, len(failing), tuple(some)))
+    return kept, removed
 
 
 def shown_note(n_shown: int, total: int) -> str:

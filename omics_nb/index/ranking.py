@@ -2,7 +2,7 @@
 
 BM25F after Robertson and Zaragoza, The Probabilistic Relevance Framework (2009), section 3.6: term frequencies are
 weighted by field before they saturate. Relevance says how far a study is about what was asked, fitness how far it
-serves a search whatever it is about; the score is their product.
+serves the search whatever it is about; the score is their product, and both are shown with every hit.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..records import Hit, Query, StudyHeader, Term
-from .fitness import GROUPS_TOLD, SUPERSERIES, is_superseries, names_groups, parts_of
-from .text import Words, stem, words
+from .families import shown_with
+from .fitness import BOTH_GROUPS, FEW_SAMPLES, GROUPS_TOLD, NO_VALUES, OTHER_TYPE, SUPERSERIES, for_intent
+from .postings import Words
+from .reasons import ONE_WORD, reasons
+from .text import stem, stems_of, words
 
 # Weights of a field's words. A title counts once like any text, and by a bonus of its own that the reasons show:
 # multiplied term frequencies saturate, and then long attention in a summary no longer tells.
@@ -34,9 +37,6 @@ NARROWER = 0.7
 _SATURATION = 2.0  # k1
 _LENGTH = 0.15  # b: study texts are long because much was done, less because they are wordy
 _CONCEPT = 2.0  # of a thing that the vocabulary knows, beside a plain word
-#: How the reason begins of a hit that has one plain word of the question and nothing else of it.
-ONE_WORD = "only the word "
-
 # Study → field → weighted count.
 Found = dict[int, dict[str, float]]
 
@@ -68,6 +68,7 @@ class Ranked(NamedTuple):
     relevance: float
     fitness: float
     reasons: tuple[str, ...]
+    merged: tuple[str, ...] = ()
 
 
 def rank(
@@ -75,24 +76,33 @@ def rank(
 ) -> list[Ranked]:
     """The best of these studies, best first; equal scores in the order of their accessions.
 
-    A study that has one plain word of several things asked comes last, and a superseries after its parts: there the
-    score is less than relevance times fitness, and a reason says so.
+    A study that has one plain word of several things asked comes last: there the score is less than relevance times
+    fitness, and a reason says so. Studies that are one are shown as one.
     """
     relevance = _relevance(index, matches, studies, corpus)
     alone = {} if query.accessions else _one_word(matches, studies)
-    scores = {study: value * index.fitness[study] for study, value in relevance.items()}
+    fit = {study: index.fitness[study] * for_intent(index.headers[study], query) for study in relevance}
+    scores = {study: value * fit[study] for study, value in relevance.items()}
     _put_last(scores, alone)
-    _put_after_parts(index, scores)
     order = sorted(scores, key=lambda study: (-scores[study], by_number(index.headers[study].accession)))
+    below = shown_with(order, index.headers, query.accessions)
+    with_it: dict[int, list[int]] = {}
+    for study, root in below.items():
+        with_it.setdefault(root, []).append(study)
+    best = [study for study in order if study not in below][:limit]
     return [
         Ranked(
             study,
             scores[study],
             relevance[study],
-            index.fitness[study],
-            (*alone.get(study, ()), *_reasons(index, query, matches, study, scores)),
+            fit[study],
+            (
+                *alone.get(study, ()),
+                *reasons(index.headers, query, matches, study, with_it.get(study, ())),
+            ),
+            tuple(index.headers[other].accession for other in with_it.get(study, ())),
         )
-        for study in order[:limit]
+        for study in best
     ]
 
 
@@ -105,6 +115,12 @@ def own_words(terms: Iterable[Term]) -> list[str]:
     """The stems that the known things among these terms were written with, each once."""
     known = [term for term in terms if term.kind != "word"]
     return list(dict.fromkeys(item for term in known for word in words(term.text) if (item := stem(word))))
+
+
+def stems_asked(terms: Sequence[Term]) -> set[str]:
+    """The stems of all names of the terms, and of their own words."""
+    names = (name for term in terms for name in (*term.names, *term.narrower))
+    return {stem for name in names for stem in stems_of(name)} | set(own_words(terms))
 
 
 def weight(term: Term) -> float:
@@ -210,52 +226,24 @@ def _put_last(scores: dict[int, float], last: Iterable[int]) -> None:
             scores[study] *= 0.999 * lowest / highest
 
 
-def _put_after_parts(index: Words, scores: dict[int, float]) -> None:
-    """A superseries comes after its parts."""
-    by_accession = {index.headers[study].accession: study for study in scores}
-    for study in list(scores):
-        parts = [by_accession[name] for name in parts_of(index.headers[study]) if name in by_accession]
-        if parts:
-            lowest = min(scores[part] for part in parts)
-            scores[study] = min(scores[study], lowest * 0.999)
+def weights() -> tuple[str, ...]:
+    """How scores are made, in sentences with the numbers."""
+    fields = ", ".join(f"{name} {share:g}" for name, share in FIELDS.items())
+    relevance = (
+        "Relevance adds, for each thing asked, its weight × its rarity in the source × its mentions, which saturate"
+        f" (BM25F, k1 {_SATURATION:g}, b {_LENGTH:g}). A thing of the vocabulary weighs {_CONCEPT:g}, an assay"
+        f" {_CONCEPT / 2:g}, a plain word 1, a part or kind {NARROWER:g} of its whole. A mention counts by its field:"
+        f" {fields}; one in the title adds {TITLE_BONUS:g} × rarity."
+    )
+    fitness = (
+        f"Fitness multiplies: names groups to compare {GROUPS_TOLD:g}, superseries {SUPERSERIES:g}; where a comparison"
+        f" or analysis is asked for, samples that tell both groups {BOTH_GROUPS:g}, too few samples {FEW_SAMPLES:g},"
+        f" no values at hand {NO_VALUES:g}, a type without expression values {OTHER_TYPE:g}."
+    )
+    return ("The score is relevance × fitness.", relevance, fitness)
 
 
-def _reasons(
-    index: Words, query: Query, matches: Sequence[Match], study: int, scores: dict[int, float]
-) -> tuple[str, ...]:
-    header = index.headers[study]
-    reasons = []
-    for match in matches:
-        fields = match.found.get(study)
-        if fields:
-            places = [name for name in FIELDS if name in fields]
-            reasons.append(f"{', '.join(places)}: {match.term.label}")
-        elif match.term.kind != "assay":
-            reasons.append(f"not found: {match.term.label}")
-    if query.of("organism"):
-        reasons.append(f"organism {', '.join(header.organisms)}")
-    low = max(query.min_samples or 0, 2 * (query.min_per_group or 0))
-    if low:
-        reasons.append(f"{header.n_samples} samples ≥ {low}")
-    if query.max_samples is not None:
-        reasons.append(f"{header.n_samples} samples ≤ {query.max_samples}")
-    if header.published and (query.published_from or query.published_to):
-        reasons.append(f"published {header.published}")
-    parts = [
-        name for name in parts_of(header) if any(index.headers[other].accession == name for other in scores)
-    ]
-    if parts:
-        reasons.append(f"superseries, ranked after its parts {', '.join(parts)}")
-    elif is_superseries(header):
-        reasons.append(f"superseries: score × {SUPERSERIES}")
-    if names_groups(header):
-        reasons.append(f"names groups to compare: score × {GROUPS_TOLD}")
-    if not header.has_values:
-        reasons.append("no table of values at hand")
-    return tuple(reasons)
-
-
-def to_hit(header: StudyHeader, ranked: Ranked, source: str, synthetic: bool) -> Hit:
+def to_hit(header: StudyHeader, ranked: Ranked, source: str, synthetic: bool, snippet: str = "") -> Hit:
     """The hit that shows a ranked study."""
     return Hit(
         accession=header.accession,
@@ -270,6 +258,10 @@ def to_hit(header: StudyHeader, ranked: Ranked, source: str, synthetic: bool) ->
         reasons=ranked.reasons,
         source=source,
         synthetic=synthetic,
+        relevance=round(ranked.relevance, 6),
+        fitness=round(ranked.fitness, 6),
+        merged=ranked.merged,
+        snippet=snippet,
     )
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 _APART = "¦"
 _RAW = ("accession", "concepts", "organism_key", "type_key")
-#: Fields that are counted by their values.
-FACETS = ("organism", "type", "platform", "year", "tissue", "disease")
 _TUPLES = ("organisms", "types", "platforms", "sample_texts", "relations")
 
 

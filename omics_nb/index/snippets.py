@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from .schema import Entry
+from ..records import StudyHeader
 from .text import FIELD_NAMES, field_texts
 
 _FIELDS = ("summary", "design", "samples")
@@ -23,27 +23,33 @@ class Snippet(NamedTuple):
     text: str
     marks: tuple[tuple[int, int], ...]
 
+    @property
+    def shown(self) -> str:
+        """The text as a line beside the title: empty where it is the title itself."""
+        return "" if self.field == "title" else f"{self.field}: … {self.text} …"
 
-def snippet(entry: Entry, asked: Collection[str]) -> Snippet:
+
+def snippet(header: StudyHeader, stems_by_field: Sequence[Sequence[str]], asked: Collection[str]) -> Snippet:
     """Some 30 words of the field where most different words of the question stand together, earlier fields first.
 
-    The title, unmarked, where no other field has any.
+    The title, unmarked, where no other field has any. ``stems_by_field`` are those of its ``field_texts``.
     """
-    best, where, words = 0, ("title", 0), entry.stems[0]
+    best, where = 0, ("title", 0)
+    words: Sequence[str] = stems_by_field[0]
     for field in _FIELDS:
         # Without what parts samples, these are the words of the text one by one.
-        stems = [stem for stem in entry.stems[FIELD_NAMES.index(field)] if stem]
+        stems = [stem for stem in stems_by_field[FIELD_NAMES.index(field)] if stem]
         places = [place for place, stem in enumerate(stems) if stem in asked]
         for place in places:
             n_different = len({stems[other] for other in places if place <= other < place + _N_WORDS})
             if n_different > best:
                 best, where, words = n_different, (field, place), stems
     field, place = where
-    text = field_texts(entry.header)[field]
+    text = field_texts(header)[field]
     first = max(place - _N_BEFORE, 0)
     shown = list(_WORD.finditer(text))[first : first + _N_WORDS]
     if not best or not shown:
-        return Snippet("title", 0, entry.header.title, ())
+        return Snippet("title", 0, header.title, ())
     start, end = shown[0].start(), shown[-1].end()
     marks = tuple(
         (match.start() - start, match.end() - start)

@@ -16,6 +16,7 @@ from .. import settings as _settings
 from ..errors import UnknownSourceError
 from ..geo.around import Family, Files, Publications, RawData
 from ..geo.files import LocalFile
+from ..index import Choice
 from ..records import Hits, Query, Study
 from ..settings import Settings
 
@@ -38,6 +39,15 @@ class Source(Protocol):
 
     def fetch(self, accession: str) -> Study:
         """A study by accession. NotFoundError if there is none; other SourceError or DataError as they arise."""
+        ...
+
+
+@runtime_checkable
+class Refines(Protocol):
+    """A source that can search among hits, sort and count them by more than relevance."""
+
+    def refine(self, query: Query, chosen: Choice) -> Hits:
+        """``search`` for what was chosen: limit, among which accessions, in which order, with facets or not."""
         ...
 
 

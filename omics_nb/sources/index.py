@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import NotFoundError, SettingsError, SourceError
 from ..geo import layout
-from ..index import Added, Index, add_studies, open_index
+from ..index import Added, Choice, Index, add_studies, choice, open_index
 from ..index.dumps import read_dump
 from ..records import Hits, Query, Study
 from ..settings import Settings
@@ -71,7 +71,11 @@ class Indexed:
 
     def search(self, query: Query, *, limit: int = 20) -> Hits:
         """Studies by what the index knows of them. A hit's source is the one that can fetch it."""
-        return self.index.search(query, limit=limit, source=self.spec).hits
+        return self.refine(query, choice(limit))
+
+    def refine(self, query: Query, chosen: Choice) -> Hits:
+        """``search`` for what was chosen."""
+        return self.index.search(query, chosen=chosen, source=self.spec).hits
 
     def fetch(self, accession: str) -> Study:
         """Never a study: SourceError says which source has it, NotFoundError that the index does not know it."""

@@ -19,7 +19,7 @@ from ..geo.around import ROLES, Files, ListedFile
 from ..geo.digests import Digests
 from ..geo.files import LocalFile
 from ..geo.parsed import read_kept
-from ..index import search_headers
+from ..index import Choice, choice, search_headers
 from ..records import Hits, Query, Study
 from ..settings import Settings
 from .headers import Look, shelf_of
@@ -70,8 +70,12 @@ class Mirror:
 
         DataError names it where nothing else answers the query: the answer may be what cannot be read.
         """
+        return self.refine(query, choice(limit))
+
+    def refine(self, query: Query, chosen: Choice) -> Hits:
+        """``search`` for what was chosen."""
         look = self._shelf.look()
-        hits = search_headers(look.headers, query, limit=limit, source=self.spec, synthetic=self.synthetic)
+        hits = search_headers(look.headers, query, source=self.spec, synthetic=self.synthetic, chosen=chosen)
         if not hits and look.problems:
             raise _unanswered(self.spec, look)
         return replace(hits, notes=(*hits.notes, *look.notes, *_problem_notes(look)))

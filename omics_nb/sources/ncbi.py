@@ -5,17 +5,16 @@ cache.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from ..errors import DataError, NotFoundError, OfflineError, QuestionError, SettingsError, SourceError
+from ..errors import DataError, NotFoundError, OfflineError, SettingsError, SourceError
 from ..geo import links, remote
 from ..geo.around import Family, Files, ListedFile, Member, Publications, RawData, family_of
 from ..geo.digests import Digests
-from ..geo.entrez import Entrez, Found, Json
+from ..geo.entrez import Entrez
 from ..geo.files import LocalFile
 from ..geo.http import Http, Progress
 from ..geo.layout import parse_accession, suppl_folder
@@ -23,16 +22,15 @@ from ..geo.parsed import read_kept
 from ..geo.remote import RemoteFile
 from ..geo.series_matrix import read_series_header
 from ..geo.study import read_header
-from ..index import search_headers
+from ..index import Choice, choice
 from ..progress import tell
-from ..records import Hit, Hits, Query, Study, StudyHeader
+from ..records import Hits, Query, Study
 from ..settings import Settings
-from ..terms.entrez import write_term
+from . import entrez_search
 
 #: Files of at most this size are downloaded without being asked for by name.
 MAX_MATRIX_BYTES = 2 * 2**30
 MAX_SUPPLEMENT_BYTES = 256 * 2**20
-_CANDIDATES = 200
 _SUPPLEMENTS_TRIED = 3
 
 
@@ -60,27 +58,15 @@ class NcbiSource:
     def search(self, query: Query, *, limit: int = 20) -> Hits:
         """Series that NCBI finds for the query, ordered by how well their own words answer it.
 
-        What NCBI left out of the search is in ``notes``, what was sent in ``backend_query``. Where nothing
-        has all the words, the search is made once more without the plain ones, and says so.
+        What NCBI left out of the search is in ``notes``, what was sent in ``searches``: all words of the question,
+        and a broad variant without the plain ones, whose hits are added where the first has too few.
         """
+        return self.refine(query, choice(limit))
+
+    def refine(self, query: Query, chosen: Choice) -> Hits:
+        """``search`` for what was chosen; facets count what was read of NCBI's answer."""
         with self.connect(self.settings, self.progress) as http:
-            entrez = Entrez(http)
-            term, notes = write_term(query), []
-            found = entrez.search("gds", term, most=max(limit, _CANDIDATES))
-            if not found.count and (broader := _broader(query, term)):
-                notes.append(
-                    "NCBI finds nothing for all words of the question; the plain words were left out."
-                )
-                term, found = broader, entrez.search("gds", broader, most=max(limit, _CANDIDATES))
-            summaries = entrez.summaries("gds", found.ids) if found.ids else None
-        records = [record for record in summaries.records.values() if _is_series(record)] if summaries else []
-        if summaries and summaries.errors:
-            notes.append(
-                f"NCBI could not give {len(summaries.errors)} of the records: {_errors(summaries.errors)}"
-            )
-        ranked = _ranked(query, [_header(record) for record in records])
-        notes += _explain(term, found, len(ranked), len(records), limit)
-        return Hits(query, tuple(ranked[:limit]), self.spec, found.count, tuple(notes), term)
+            return entrez_search.search(Entrez(http), query, chosen, source=self.spec)
 
     def fetch(self, accession: str) -> Study:
         """The study from its series matrices, else from its family SOFT; from counts where these hold no
@@ -266,81 +252,6 @@ class NcbiSource:
             return study
 
 
-def _broader(query: Query, term: str) -> str | None:
-    """The search without the plain words; None where it is the same or nothing would be left of it."""
-    try:
-        broader = write_term(query, strict=False)
-    except QuestionError:
-        return None
-    return broader if broader != term else None
-
-
-def _ranked(query: Query, headers: Sequence[StudyHeader]) -> list[Hit]:
-    """NCBI's hits, first those whose title and summary answer the query, then the others in NCBI's order.
-
-    NCBI also searches what summaries do not carry, such as the samples' characteristics, so these are hits as
-    well.
-    """
-    if not headers:
-        return []
-    every = len(headers)
-    plain = replace(query, accessions=(), terms=query.of("organism", "assay"))
-    named = search_headers(headers, query, limit=every, source="ncbi", synthetic=False).hits
-    allowed = search_headers(headers, plain, limit=every, source="ncbi", synthetic=False)
-    known = {hit.accession for hit in named}
-    order = {header.accession: place for place, header in enumerate(headers)}
-    others = sorted(
-        (hit for hit in allowed if hit.accession not in known), key=lambda hit: order[hit.accession]
-    )
-    reason = "found by NCBI's index, which also holds sample texts and MeSH terms"
-    return [*named, *(replace(hit, score=0.0, reasons=(*hit.reasons, reason)) for hit in others)]
-
-
-def _explain(term: str, found: Found, n_ranked: int, n_read: int, limit: int) -> list[str]:
-    notes = [
-        f"NCBI knows no record with {part} and searched without it: the result is wider than asked."
-        for part in _conditions_dropped(term, found.dropped)
-    ]
-    if not found.count:
-        notes.append(f"NCBI finds no series. It read the question as: {found.translation or '(nothing)'}")
-    notes += [message for message in found.messages if message != "No items found."]
-    if n_ranked < n_read:
-        notes.append(
-            f"{n_read - n_ranked} of NCBI's hits are left out: they fail a condition of the question."
-        )
-    if found.count > len(found.ids):
-        notes.append(f"NCBI finds {found.count}; the {len(found.ids)} that it puts first were ranked.")
-    if n_ranked > limit:
-        notes.append(f"{limit} of {n_ranked} are shown.")
-    return notes
-
-
-def _conditions_dropped(term: str, dropped: Sequence[str]) -> list[str]:
-    """The conditions of a search of which NCBI knows no name at all.
-
-    One synonym of several that occurs nowhere changes nothing; a condition without any falls away as a whole.
-    """
-    gone = {_bare(phrase) for phrase in dropped}
-    conditions, depth = [""], 0
-    for piece in re.split(r"([()]| AND )", term):
-        depth += {"(": 1, ")": -1}.get(piece, 0)
-        if piece == " AND " and depth == 0:
-            conditions.append("")
-        else:
-            conditions[-1] += piece
-    return [
-        condition
-        for condition in conditions
-        if (names := re.findall(r'"[^"]*"\s*\[[^\]]*\]|[^\s"()]+\s*\[[^\]]*\]', condition))
-        and gone.issuperset(map(_bare, names))
-    ]
-
-
-def _bare(phrase: str) -> str:
-    """A phrase without its field and quotes: NCBI's reports spell both in ways of their own."""
-    return re.sub(r'\[[^\]]*\]|"', "", phrase).strip().casefold()
-
-
 def _platforms_with_values(accession: str, files: Sequence[LocalFile], role: str) -> Sequence[str]:
     """The platforms that these files hold values of, whose annotation is wanted."""
     if role == "matrix":
@@ -353,42 +264,3 @@ def _platforms_with_values(accession: str, files: Sequence[LocalFile], role: str
 def _platforms(names: Sequence[str]) -> list[str]:
     """Platforms that GEO can have files of, each once."""
     return [name for name in dict.fromkeys(names) if re.fullmatch(r"GPL\d+", name)]
-
-
-def _is_series(record: Json) -> bool:
-    return str(record.get("entrytype", "")).upper() == "GSE" and bool(
-        re.fullmatch(r"GSE\d+", str(record.get("accession")))
-    )
-
-
-def _header(record: Json) -> StudyHeader:
-    samples = record.get("samples") or ()
-    relations = record.get("extrelations") or ()
-    return StudyHeader(
-        accession=str(record["accession"]),
-        title=str(record.get("title", "")),
-        summary=str(record.get("summary", "")),
-        overall_design="",
-        organisms=_split(record.get("taxon")),
-        types=_split(record.get("gdstype")),
-        platforms=tuple(f"GPL{number}" for number in _split(record.get("gpl"))),
-        published=_day(str(record.get("pdat", ""))),
-        n_samples=int(record.get("n_samples") or len(samples)),
-        sample_texts=tuple(str(sample.get("title", "")) for sample in samples),
-        relations=tuple(f"{item.get('relationtype')}: {item.get('targetobject')}" for item in relations),
-    )
-
-
-def _split(text: object) -> tuple[str, ...]:
-    return tuple(part.strip() for part in str(text or "").split(";") if part.strip())
-
-
-def _day(text: str) -> date | None:
-    try:
-        return datetime.strptime(text, "%Y/%m/%d").date()
-    except ValueError:
-        return None
-
-
-def _errors(errors: Mapping[str, str]) -> str:
-    return "; ".join(f"{uid}: {message}" for uid, message in list(errors.items())[:3])

@@ -67,11 +67,14 @@ def write_term(query: Query, *, strict: bool = True) -> str:
     """A valid search of ``db=gds`` for the series that the query asks for.
 
     Names of one concept are OR-ed, with its MeSH heading beside them and never alone, for the MeSH index of gds is
-    not complete. Concepts are AND-ed. ``strict=False`` leaves out plain words and the words of a comparison, for
-    a broader search. Sex, age, groups and what is to be excluded are no part of it: NOT would remove good
-    series that only mention the word. QuestionError if nothing is left to search for.
+    not complete. Concepts are AND-ed. ``strict=False`` is a broader search: it leaves out plain words, and has the
+    names of parts and kinds of tissues and cell types beside their own. Sex, age, groups and what is to be excluded
+    are no part of it: NOT would remove good series that only mention the word.
+    QuestionError if nothing is left to search for.
     """
-    parts = [_either(_concept(term) for term in terms) for terms in _concepts(query, strict=strict)]
+    parts = [
+        _either(_concept(term, strict=strict) for term in terms) for terms in _concepts(query, strict=strict)
+    ]
     parts += _accessions(query)
     parts += _limits(query)
     if not parts:
@@ -122,12 +125,12 @@ def _concepts(query: Query, *, strict: bool) -> list[list[Term]]:
     return list(concepts.values())
 
 
-def _concept(term: Term) -> str:
+def _concept(term: Term, *, strict: bool) -> str:
     if term.kind == "organism":
         return f"{quote(term.label)}[ORGN]"
     if term.kind == "assay":
         return _assay(term)
-    names = [f"{quote(name)}[ALL]" for name in _searchable(term)]
+    names = [f"{quote(name)}[ALL]" for name in [*_searchable(term), *(() if strict else _narrower(term))]]
     if term.mesh:
         names.insert(0, f"{quote(term.mesh)}[MESH]")
     return _either(names)
@@ -149,9 +152,13 @@ def _searchable(term: Term) -> list[str]:
     names = [name for name in term.names[:_MAX_NAMES] if quote(name) != _NOTHING]
     if term.kind not in ("gene", "word"):
         names = [name for name in names if len(name) > 3] or names[:1]
-    # MeSH explodes diseases by itself; parts and kinds of tissues and cells are named in studies without their whole.
+    return names
+
+
+def _narrower(term: Term) -> list[str]:
+    """Parts and kinds, which studies name without their whole; MeSH explodes diseases by itself."""
     narrower = term.narrower[:_MAX_NARROWER] if term.kind in ("tissue", "cell_type") else ()
-    return names + [name for name in narrower if len(name) > 3]
+    return [name for name in narrower if len(name) > 3]
 
 
 def _accessions(query: Query) -> list[str]:

@@ -20,7 +20,14 @@ def test_the_built_in_agents_are_listed_with_their_types() -> None:
     listed = {agent.name: agent for agent in omics.list_agents()}
     assert {"query", "search", "data", "quality", "analysis", "report"} <= set(listed)
     assert listed["query"].summary.startswith("How a question is read")
-    assert set(listed["search"].inputs) == {"question", "source", "limit"}
+    assert set(listed["search"].inputs) == {
+        "question",
+        "source",
+        "limit",
+        "within",
+        "sort",
+        "facets",
+    }
     assert all(agent.version for agent in listed.values())
 
 

@@ -136,7 +136,7 @@ def test_the_shell_adds_tells_and_searches(geometadb: Path, tmp_path: Path) -> N
     assert run("index", "info", "--index", folder).exit_code == 3
     done = run("index", "add", geometadb, "--index", folder)
     assert (done.exit_code, done.output) == (0, "2 new, 0 changed, 0 unchanged; 2 studies\n")
-    again = run("index", "add", geometadb, "--index", folder, "--json")
+    again = run("index", "import", geometadb, "--index", folder, "--json")
     assert json.loads(again.stdout)["unchanged"] == 2
     info = run("index", "info", "--index", folder, "--check")
     assert "2 studies" in info.output

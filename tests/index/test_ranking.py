@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omics_nb.index import ONE_WORD, build, search_headers, stem, words
+from omics_nb.index import ONE_WORD, build, choice, search_headers, stem, words
 from omics_nb.records import Hits, StudyHeader
 from omics_nb.terms import understand
 
@@ -141,11 +141,6 @@ def test_one_word_that_is_all_that_was_asked_is_enough() -> None:
         assert not any(reason.startswith(ONE_WORD) for reason in hit.reasons)
 
 
-def test_a_superseries_comes_after_parts_that_have_only_one_word() -> None:
-    whole = header("GSE9", "Liver and falls", "Fall.", relations=("SuperSeries of: GSE7",))
-    assert found("liver fall", [AGEING, whole, STUDIES[3]]) == ["GSE4", "GSE7", "GSE9"]
-
-
 def test_an_organism_that_is_not_wanted_removes_studies_that_have_others_too() -> None:
     both = header("GSE7", "Breast cancer grafts", organisms=("Homo sapiens", "Mus musculus"))
     hits = search("breast cancer, not mouse", [*STUDIES, both])
@@ -153,19 +148,132 @@ def test_an_organism_that_is_not_wanted_removes_studies_that_have_others_too() -
     assert any('"not Mus musculus" removed 2: GSE3, GSE7.' in note for note in hits.notes)
 
 
-def test_a_superseries_comes_after_its_parts() -> None:
-    order = found("breast cancer")
-    assert order.index("GSE6") > max(order.index("GSE1"), order.index("GSE5"))
-    assert any("superseries" in reason for reason in search("breast cancer").get("GSE6").reasons)
+def test_a_superseries_is_shown_with_the_first_of_its_parts() -> None:
+    hits = search("breast cancer")
+    assert [hit.accession for hit in hits if hit.merged] == ["GSE1"]
+    assert hits.get("GSE6") is hits.get("GSE1")
+    assert "part of SuperSeries GSE6, which is shown with it" in hits.get("GSE1").reasons
+    assert (hits.total, len(hits)) == (4, 3)
+    assert not any("are shown" in note for note in hits.notes)
 
 
-def test_a_superseries_that_says_it_most_often_still_comes_after_its_parts() -> None:
-    loud = replace(
-        STUDIES[5],
-        title="Breast cancer, breast cancer, breast cancer",
-        summary="Breast cancer controls. " * 9,
+def test_a_superseries_that_says_it_most_often_gives_its_place_to_a_part() -> None:
+    loud = replace(STUDIES[5], title="Breast cancer, breast cancer", summary="Breast cancer controls. " * 9)
+    assert "GSE6" not in found("breast cancer", studies=(*STUDIES[:5], loud))
+    alone = search("breast cancer", studies=(loud,))[0]
+    assert (alone.accession, alone.merged) == ("GSE6", ())
+    assert "superseries: fitness × 0.7" in alone.reasons
+
+
+def test_a_superseries_that_is_asked_for_by_its_accession_stands_for_itself() -> None:
+    assert found("GSE6, GSE1") == ["GSE1", "GSE6"]
+
+
+def test_superseries_that_name_one_another_are_both_shown() -> None:
+    round_about = [
+        header("GSE1", "Glioma", relations=("SuperSeries of: GSE2",)),
+        header("GSE2", "Glioma", relations=("SuperSeries of: GSE1",)),
+    ]
+    assert set(found("glioma", round_about)) == {"GSE1", "GSE2"}
+
+
+def test_the_same_study_under_two_accessions_is_one_hit() -> None:
+    same = [
+        header(name, "Glioma", "Gene expression of gliomas and of normal brain.") for name in ("GSE8", "GSE7")
+    ]
+    (hit,) = search("glioma", same)
+    assert (hit.accession, hit.merged) == ("GSE7", ("GSE8",))
+    assert "GSE8 has the same title and summary and is shown with it" in hit.reasons
+    other = replace(same[0], organisms=("Mus musculus",))
+    assert len(search("glioma", [other, same[1]])) == 2
+    assert len(search("glioma", [header("GSE7", "Glioma", "x"), header("GSE8", "Glioma", "x")])) == 2
+
+
+def test_relevance_and_fitness_are_two_scores_and_the_weights_are_shown() -> None:
+    hits = search("breast cancer")
+    assert all(hit.score == pytest.approx(hit.relevance * hit.fitness, abs=1e-5) for hit in hits)
+    told = header("GSE7", "Breast cancer", "Tumours of patients and healthy controls.")
+    plain, grouped = (search("breast cancer", [item])[0] for item in (replace(told, summary=""), told))
+    assert (plain.fitness, grouped.fitness) == (1.0, 1.15)
+    assert hits.weights[0] == "The score is relevance × fitness."
+    assert "names groups to compare 1.15" in hits.weights[2]
+
+
+SAMPLES = (
+    *(f"tumor {n}; tissue: breast; Sex: F; age: {60 + n}" for n in range(3)),
+    "adjacent normal; tissue: breast; Sex: F; age: 44",
+)
+
+
+def test_where_a_comparison_is_asked_for_fitness_sees_samples_values_and_type() -> None:
+    told = header("GSE7", "Breast cancer", sample_texts=SAMPLES)
+    few, bare, other = (
+        header("GSE8", "Breast cancer", n_samples=2),
+        header("GSE9", "Breast cancer", has_values=False),
+        header("GSE10", "Breast cancer", types=("Other",)),
     )
-    assert found("breast cancer", studies=(*STUDIES[:5], loud))[-1] == "GSE6"
+    hits = search("breast cancer, tumor versus normal", [told, few, bare, other])
+    assert {hit.accession: hit.fitness for hit in hits} == {
+        "GSE7": 1.2,
+        "GSE8": 0.8,
+        "GSE9": 0.8,
+        "GSE10": 0.8,
+    }
+    assert hits[0].accession == "GSE7"
+    assert "its samples tell both groups: fitness × 1.2" in hits[0].reasons
+    assert "samples: 3 tumor, 1 normal" in hits[0].reasons
+    assert {hit.fitness for hit in search("breast cancer", [told, few, bare, other])} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("question", "condition", "left"),
+    [
+        ("breast cancer in women", "female samples", ["GSE7", "GSE8"]),
+        ("breast cancer in men", "male samples", ["GSE8"]),
+        ("breast cancer, aged 60 to 70 years", "age: aged 60 to 70 years", ["GSE7", "GSE8"]),
+        ("breast cancer, older than 80 years of age", "age: older than 80 years of age", ["GSE8"]),
+        ("breast cancer in children", "age: children", ["GSE8"]),
+        ("breast cancer, tumor versus normal, 1 per group", "tumor and normal", ["GSE7", "GSE8"]),
+        (
+            "breast cancer, tumor versus healthy, 3 per group",
+            "tumor and healthy, at least 3 of each",
+            ["GSE8"],
+        ),
+    ],
+)
+def test_what_samples_tell_otherwise_is_removed_and_listed(
+    question: str, condition: str, left: list[str]
+) -> None:
+    """GSE8 tells nothing of its samples, so that nobody can say that it does not fit."""
+    hits = search(
+        question, [header("GSE7", "Breast cancer", sample_texts=SAMPLES), header("GSE8", "Breast cancer")]
+    )
+    assert sorted(hit.accession for hit in hits) == left
+    assert any("do not tell" in reason for reason in hits.get("GSE8").reasons)
+    removed = [item.accessions for item in hits.removed if item.condition.startswith(condition)]
+    assert removed == ([] if "GSE7" in left else [("GSE7",)])
+    assert [str(item) for item in hits.removed] == [note for note in hits.notes if "removed" in note]
+
+
+def test_hits_can_be_counted_sorted_and_searched_within() -> None:
+    hits = search_headers(
+        STUDIES, understand("breast cancer"), source="x", synthetic=True, chosen=choice(facets=True)
+    )
+    assert hits.facets["organism"] == {"Homo sapiens": 3, "Mus musculus": 1}
+    assert hits.facets["disease"]["breast cancer"] == 4
+    assert list(hits.facets) == ["organism", "type", "platform", "year", "tissue", "disease"]
+    among = choice(within=hits, sort="date")
+    again = search_headers(STUDIES, understand("tamoxifen"), source="x", synthetic=True, chosen=among)
+    assert [hit.accession for hit in again] == ["GSE5", "GSE1"]
+    largest = search_headers(
+        STUDIES, understand("breast cancer"), source="x", synthetic=True, chosen=choice(sort="samples")
+    )
+    assert [hit.n_samples for hit in largest] == [12, 4, 4]
+
+
+def test_a_hit_shows_where_the_question_stands_in_its_text() -> None:
+    assert search("breast cancer").get("GSE3").snippet == "summary: … A model of breast cancer …"
+    assert search("lung")[0].snippet == ""
 
 
 def test_a_name_within_a_name_is_one_mention() -> None:

@@ -22,6 +22,7 @@ from omics_nb.errors import (
     NotFoundError,
     OfflineError,
     PrivateRecordError,
+    QuestionError,
     RateLimitError,
     SettingsError,
 )
@@ -30,7 +31,8 @@ from omics_nb.geo.entrez import Entrez
 from omics_nb.geo.http import Http
 from omics_nb.geo.links import parse_runs, publications, raw_data
 from omics_nb.geo.remote import list_files, parse_filelist, rank_supplements
-from omics_nb.records import Query, Study, Term
+from omics_nb.index import choice
+from omics_nb.records import Query, Removed, Study, Term
 from omics_nb.settings import Settings, load
 from omics_nb.sources import Source, open_source
 from omics_nb.sources.ncbi import NcbiSource
@@ -106,7 +108,10 @@ def test_what_only_ncbis_index_knows_is_a_hit_too_after_the_others(source: NcbiS
 def test_what_is_excluded_is_left_out(source: NcbiSource) -> None:
     hits = source.search(Query("human", terms=(HUMAN,), excluded=(MELANOMA,)))
     assert "GSE42872" not in {hit.accession for hit in hits}
-    assert any("left out" in note for note in hits.notes)
+    assert hits.removed == (Removed("not melanoma", 1, ("GSE42872",)),)
+    assert 'The condition "not melanoma" removed 1: GSE42872.' in hits.notes
+    assert hits.backend_query is not None
+    assert "NOT" not in hits.backend_query
 
 
 def test_a_condition_that_ncbi_drops_is_told_and_one_synonym_of_several_is_not(source: NcbiSource) -> None:
@@ -133,6 +138,49 @@ def test_plain_words_are_left_out_where_nothing_has_them_all(
     assert [hit.accession for hit in hits] == ["GSE42872"]
     assert any("plain words were left out" in note for note in hits.notes)
     assert hits.backend_query == '"melanoma"[ALL] AND gse[ETYP]'
+
+
+def test_a_strict_and_a_broad_search_are_counted_and_shown(
+    source: NcbiSource, ncbi_server: LoopbackNcbi
+) -> None:
+    tissue = Term("colonic", "tissue", "colonic", narrower=("hepatocellular",))
+    query = Query("colon mucosa", terms=(tissue, Term("mucosa", "word", "mucosa")))
+    hits = source.search(query)
+    strict, broad = hits.searches
+    assert (strict.variant, strict.term) == ("strict", '"colonic"[ALL] AND "mucosa"[ALL] AND gse[ETYP]')
+    assert (broad.variant, broad.term) == ("broad", '("colonic"[ALL] OR "hepatocellular"[ALL]) AND gse[ETYP]')
+    assert 0 < strict.count < broad.count == hits.total
+    assert strict.translation == '"colonic"[All Fields] AND "mucosa"[All Fields] AND gse[Entry Type]'
+    assert hits[0].accession == "GSE4107"
+    added = [hit for hit in hits if "found by the broad search only" in hit.reasons]
+    assert {hit.accession for hit in added} == {"GSE14520"}
+    # Enough of the strict: the broad one is only counted.
+    ncbi_server.seen.clear()
+    few = source.search(query, limit=1)
+    assert ([hit.accession for hit in few], few.total) == (["GSE4107"], strict.count)
+    assert [item.count for item in few.searches] == [strict.count, broad.count]
+    assert [seen.all["retmax"] for seen in ncbi_server.seen if "esearch" in seen.path] == ["200", "0"]
+
+
+def test_hits_of_ncbi_can_be_searched_within_counted_and_sorted(source: NcbiSource) -> None:
+    mouse = source.refine(Query("mouse", terms=(MOUSE,)), choice(facets=True, sort="date"))
+    assert mouse.facets["organism"]["Mus musculus"] >= 4
+    days = [hit.published for hit in mouse if hit.published]
+    assert days == sorted(days, reverse=True)
+    among = choice(within=["GSE1623", "GSE4107"])
+    assert [hit.accession for hit in source.refine(Query("mouse", terms=(MOUSE,)), among)] == ["GSE1623"]
+    with pytest.raises(QuestionError, match="nothing to search within"):
+        source.refine(Query("mouse", terms=(MOUSE,)), choice(within=[]))
+
+
+def test_groups_sex_and_age_are_held_against_the_samples_that_ncbi_lists(source: NcbiSource) -> None:
+    # esummary has the samples' titles: those of GSE42872 name Vemurafenib and Control, three times each.
+    query = Query("melanoma", terms=(MELANOMA,), compare=("vemurafenib", "control"), min_per_group=3)
+    (hit,) = source.search(query)
+    assert "samples: 3 vemurafenib, 3 control" in hit.reasons
+    nothing = source.search(replace(query, min_per_group=4, min_samples=None))
+    assert not nothing
+    assert [item.accessions for item in nothing.removed] in ([("GSE42872",)], [])
 
 
 def test_an_accession_finds_its_series(source: NcbiSource) -> None:
