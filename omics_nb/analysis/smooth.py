@@ -75,12 +75,7 @@ def local_quadratic(
             fitted[at] = _quadratic_at(at, x_, y_, w_, n_near)
         return fitted[at][0]
 
-    cells = [(float(x_.min()), float(x_.max()))]
-    while cells:
-        low, high = cells.pop()
-        if high - low > cut * min(bandwidth(low), bandwidth(high)):
-            cells += [(low, (low + high) / 2), ((low + high) / 2, high)]
-    places = np.array(sorted(fitted))
+    places = _cell_ends(float(x_.min()), float(x_.max()), bandwidth, cut)
     values, slopes = (np.array([fitted[at][i] for at in places]) for i in (1, 2))
     inside = CubicHermiteSpline(places, values, slopes)
     root = np.sqrt(w_)
@@ -94,14 +89,55 @@ def local_quadratic(
     return curve
 
 
+def local_means(x: npt.ArrayLike, y: npt.ArrayLike, *, span: float, cut: float = 0.8) -> Floats:
+    """Averages of each column of ``y`` (points × columns) over the share ``span`` of points nearest to each ``x``.
+
+    The nearer weigh more, by Loader's tricube. They are taken where cells that are halved become short beside the
+    bandwidth, as for ``local_quadratic``, and joined by straight lines.
+    """
+    x_, y_ = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    n_near = max(int(span * len(x_)), 1)
+    if x_.min() == x_.max():
+        return np.broadcast_to(y_.mean(axis=0), y_.shape).copy()
+    weights: dict[float, tuple[float, Floats]] = {}
+
+    def bandwidth(at: float) -> float:
+        if at not in weights:
+            weights[at] = _tricube(np.abs(x_ - at), n_near)
+        return weights[at][0]
+
+    places = _cell_ends(float(x_.min()), float(x_.max()), bandwidth, cut)
+    means = np.stack([weights[at][1] @ y_ / weights[at][1].sum() for at in places])
+    left = np.clip(np.searchsorted(places, x_, side="right") - 1, 0, len(places) - 2)
+    share = ((x_ - places[left]) / (places[left + 1] - places[left]))[:, None]
+    return np.asarray(means[left] * (1 - share) + means[left + 1] * share)
+
+
+def _cell_ends(low: float, high: float, bandwidth: Callable[[float], float], cut: float) -> Floats:
+    """Ends of the cells that halving leaves: none is longer than ``cut`` times the smaller bandwidth of its ends."""
+    cells, ends = [(low, high)], {low, high}
+    while cells:
+        low, high = cells.pop()
+        if high - low > cut * min(bandwidth(low), bandwidth(high)):
+            middle = (low + high) / 2
+            ends.add(middle)
+            cells += [(low, middle), (middle, high)]
+    return np.array(sorted(ends))
+
+
+def _tricube(distance: Floats, n_near: int) -> tuple[float, Floats]:
+    """The bandwidth that holds ``n_near`` points, and the weight of each."""
+    width = float(np.partition(distance, n_near - 1)[n_near - 1])
+    return width, (1 - np.minimum(distance / width, 1) ** 3) ** 3
+
+
 def _quadratic_at(
     at: float, x: Floats, y: Floats, weights: Floats, n_near: int
 ) -> tuple[float, float, float]:
     """Bandwidth, value and slope of the local quadratic."""
     offset = x - at
-    distance = np.abs(offset)
-    width = float(np.partition(distance, n_near - 1)[n_near - 1])
-    root = np.sqrt(weights * (1 - np.minimum(distance / width, 1) ** 3) ** 3)
+    width, near = _tricube(np.abs(offset), n_near)
+    root = np.sqrt(weights * near)
     terms = np.column_stack([np.ones_like(x), offset, offset**2])
     value, slope, _ = np.linalg.lstsq(terms * root[:, None], y * root, rcond=None)[0]
     return width, float(value), float(slope)
