@@ -465,7 +465,10 @@ class ResultColumns(NamedTuple):
 
 
 _LIMMA_COLUMNS = ResultColumns("logFC", "AveExpr", "P.Value", "adj.P.Val")
-_COLUMNS = {"deseq2": ResultColumns("log2FoldChange", "baseMean", "pvalue", "padj")}
+_COLUMNS = {
+    "deseq2": ResultColumns("log2FoldChange", "baseMean", "pvalue", "padj"),
+    "edger": ResultColumns("logFC", "logCPM", "PValue", "FDR"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -474,8 +477,10 @@ class DEResult:
 
     ``table``: one row a feature, index the feature identifiers in the order of the matrix, first column ``symbol``
     (empty where unknown), then what the method's own package gives, by its names: limma's ``logFC``, ``AveExpr``,
-    ``t``, ``P.Value``, ``adj.P.Val`` (Benjamini-Hochberg), ``B``, or DESeq2's ``baseMean``, ``log2FoldChange``,
-    ``lfcSE``, ``stat``, ``pvalue``, ``padj``; ``columns`` says which is which. ``scale_decision`` says in words
+    ``t``, ``P.Value``, ``adj.P.Val`` (Benjamini-Hochberg), ``B``, DESeq2's ``baseMean``, ``log2FoldChange``,
+    ``lfcSE``, ``stat``, ``pvalue``, ``padj``, or edgeR's ``logFC``, ``logCPM``, ``F``, ``PValue``, ``FDR``; ``columns``
+    says which is which. Of several comparisons it tests all together, its change is the largest in size, and ``each``
+    holds a result for each. ``scale_decision`` says in words
     whether values were log-transformed and why. ``groups``: "tested" and "reference" → sample accessions.
     ``versions``: package → version. ``options``: further arguments of the fit that were not at their defaults.
     """
@@ -492,7 +497,8 @@ class DEResult:
     synthetic: bool = False
     notes: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, bool | str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    each: tuple[DEResult, ...] = ()
 
     @property
     def columns(self) -> ResultColumns:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 from pydantic import InstanceOf
 
+from ..analysis.de import Method
 from ..analysis.de import differential_expression as _differential_expression
 from ..analysis.design import propose_contrasts as _propose_contrasts
+from ..analysis.fits import SizeFactors
 from ..analysis.quality import quality as _quality
 from ..errors import AgentError, DesignError
 from ..records import Contrast, DEResult, Proposal, Quality, Query, Study
@@ -35,31 +36,38 @@ def propose_contrasts(study: InstanceOf[Study]) -> tuple[InstanceOf[Proposal], .
 def differential_expression(
     study: InstanceOf[Study],
     *,
-    contrast: Contrast | tuple[str, str, str] | None = None,
+    contrast: Contrast | tuple[str, str, str] | list[tuple[str, str, str]] | str | None = None,
     design: str | None = None,
     platform: str | None = None,
-    method: Literal["auto", "limma", "voom", "limma-trend", "deseq2"] = "auto",
+    method: Method = "auto",
     log2: bool | None = None,
     quantile: bool = False,
     trend: bool = False,
     robust: bool = False,
     sample_weights: bool = False,
     block: str | None = None,
-    size_factors: Literal["ratio", "poscounts"] = "ratio",
+    size_factors: SizeFactors = "ratio",
+    lfc: float = 0.0,
+    confidence: float | None = None,
+    shrink: bool = False,
+    by: tuple[str, ...] | None = None,
 ) -> InstanceOf[DEResult]:
-    """Genes that differ between two groups: limma's moderated t-test for arrays; voom and limma, or DESeq2, for counts.
+    """Genes that differ between groups: limma's moderated t-test for arrays; voom, DESeq2 or edgeR for counts.
 
-    ``contrast`` is (factor, tested, reference); without one the best proposal is used, and the result says so.
-    ``design`` is a formula over the sample columns, by default ``~ factor``. ``log2`` takes the place of GEO2R's
-    rule; ``quantile`` normalises between arrays first; ``trend`` and ``robust`` shape the prior variance;
-    ``sample_weights`` lets samples that follow the model badly count less; ``block`` names a column (a patient, a
-    litter) whose samples belong together; ``size_factors`` are DESeq2's. DesignError for what cannot be estimated,
-    ScaleError for values that the method is not made for.
+    ``contrast`` is (factor, tested, reference); a list of such, tested together and each for itself; or the name of a
+    factor, for all its levels against the reference. Without one the best proposal is used, and the result says so.
+    ``design`` is a formula over the sample columns, by default ``~ factor``; ``by`` asks for the effect at one level of
+    another factor (factor, level), or how it differs between two (factor, level, other level). ``method`` is "limma"
+    for arrays, "voom", "limma-trend", "deseq2" or "edger" for counts.
+
+    ``log2`` takes the place of GEO2R's rule; ``quantile`` normalises between arrays first; ``trend`` and ``robust``
+    shape the prior variance; ``sample_weights`` lets samples that follow the model badly count less; ``block`` names a
+    column (a patient, a litter) whose samples belong together; ``lfc`` tests for changes beyond that log2 fold change;
+    ``confidence`` (0.95) adds limits of the change; ``size_factors`` and ``shrink`` are DESeq2's. DesignError for what
+    cannot be estimated, ScaleError for values that the method is not made for.
     """
     if not isinstance(study, Study):
         raise AgentError(f"differential_expression takes a study, as fetch gives it, not {study!r:.80}")
-    if contrast is not None and (isinstance(contrast, str) or len(contrast) != 3):
-        raise DesignError(f"a contrast is (factor, tested, reference), three texts, not {contrast!r}")
     fit = partial(
         _differential_expression,
         study,
@@ -72,9 +80,13 @@ def differential_expression(
         sample_weights=sample_weights,
         block=block,
         size_factors=size_factors,
+        lfc=lfc,
+        confidence=confidence,
+        shrink=shrink,
+        by=by,
     )
     if contrast is not None:
-        return fit(contrast=Contrast(*contrast), platform=platform)
+        return fit(contrast=contrast, platform=platform)
     best = best_proposal(study, platform)
     result = fit(contrast=best.contrast, platform=best.platform)
     note = f"The comparison was proposed from the sample sheet, not given: {best.reason}"

@@ -1,8 +1,8 @@
 """Negative binomial means of many genes at once without any shrinkage: where a group has no counts its mean is 0.
 
-A count has mean mu = library size × exp(design · beta) and variance mu + alpha mu². Designs of groups are solved group by
-group, others by Fisher scoring that is damped until the likelihood rises (K. Levenberg 1944; D. Marquardt 1963;
-for these models D. J. McCarthy, Y. Chen, G. K. Smyth (2012), Nucleic Acids Res. 40:4288,
+A count has mean mu = library size × exp(design · beta) and variance mu + alpha mu². Designs of groups are solved
+group by group, others by Fisher scoring that is damped until the likelihood rises (K. Levenberg 1944; D. Marquardt
+1963; for these models D. J. McCarthy, Y. Chen, G. K. Smyth (2012), Nucleic Acids Res. 40:4288,
 https://doi.org/10.1093/nar/gks042, supplement). Counts are genes × samples, a design is samples × coefficients of
 full rank, library sizes are one a sample.
 """

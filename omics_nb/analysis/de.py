@@ -1,14 +1,13 @@
-"""Differential expression of a study: one contrast, R's numbers, and every refusal with its reason.
+"""Differential expression of a study: R's numbers, and every refusal with its reason.
 
-Arrays: log2 values by GEO2R's rule, linear model, moderated t (``limma``). Counts: genes with enough counts,
-TMM, precision weights by voom, then the same (``counts``); or negative binomial models and Wald tests
-(``deseq2``).
+What is compared is worked out in ``comparisons``, the fits are in ``fits``; here the method is chosen by what the
+study holds, and the answer becomes a result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,19 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import AnalysisError, DesignError, ScaleError
-from ..records import Contrast, DEResult, Study
-from . import counts as rnaseq
-from . import deseq2
-from .correlated import correlated_fit, duplicate_correlation
-from .design import Design, build_design, check_contrast, contrast_groups, default_formula
-from .limma import Fit, contrasts_fit, e_bayes, lm_fit, top_table
-from .normalise import quantile_normalise
-from .scale import ScaleDecision, decide_scale, to_log2
-from .weights import array_weights, voom_with_quality_weights
+from ..records import DEResult, Study
+from .comparisons import Asked, Modelled, modelled
+from .design import Design
+from .fits import Fitted, Options, SizeFactors, fit
+from .scale import ScaleDecision, decide_scale
 
 Floats = npt.NDArray[np.float64]
-Method = Literal["auto", "limma", "voom", "limma-trend", "deseq2"]
-SizeFactors = Literal["ratio", "poscounts"]
+Method = Literal["auto", "limma", "voom", "limma-trend", "deseq2", "edger"]
 
 _DEFAULTS = {
     "log2": None,
@@ -38,44 +32,41 @@ _DEFAULTS = {
     "sample_weights": False,
     "block": None,
     "size_factors": "ratio",
+    "lfc": 0.0,
+    "confidence": None,
+    "shrink": False,
+    "by": None,
 }
-_METHODS: tuple[Method, ...] = ("auto", "limma", "voom", "limma-trend", "deseq2")
+_METHODS: tuple[Method, ...] = ("auto", "limma", "voom", "limma-trend", "deseq2", "edger")
 _COUNT_METHODS = {
     "voom": "voom turns them into log2 counts per million with precision weights.",
     "limma-trend": "limma-trend turns them into log2 counts per million whose variance follows a trend.",
     "deseq2": "deseq2 models them as they are, with a size factor for each sample.",
+    "edger": "edger models them as they are, with library sizes scaled by TMM.",
 }
-#: What limma's authors add to each count before the logarithm for limma-trend.
-_TREND_PRIOR_COUNT = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """How to fit, beyond design and contrast; ``block``: the block of each sample of the design."""
-
-    log2: bool
-    trend: bool
-    robust: bool
-    quantile: bool
-    sample_weights: bool
-    block: tuple[str, ...] | None
-    size_factors: SizeFactors
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
-    """Statistics of the genes ``used``; ``reasons``: gene position → why it has no result."""
-
-    table: pd.DataFrame
-    used: npt.NDArray[np.intp]
-    reasons: Mapping[int, str]
-    notes: tuple[str, ...]
+_LINEAR = {"trend", "robust", "sample_weights", "block", "lfc", "confidence", "by"}
+#: The options that each method has; the others are refused.
+_TAKES = {
+    "limma": _LINEAR | {"log2", "quantile"},
+    "voom": _LINEAR,
+    "limma-trend": _LINEAR,
+    "deseq2": {"size_factors", "by"},
+    "edger": {"robust", "by"},
+}
+_INSTEAD = {
+    "quantile": "counts are normalised by TMM",
+    "block": "pairs and batches go into the design (~ patient + treatment), or use method='limma-trend'",
+    "lfc": "a threshold is an option of limma, voom and limma-trend",
+    "shrink": "fold changes are shrunken by deseq2",
+    "confidence": "limits are an option of limma, voom and limma-trend",
+    "size_factors": "size factors are an option of deseq2",
+}
 
 
 def differential_expression(
     study: Study,
     *,
-    contrast: Contrast | Sequence[str],
+    contrast: Asked,
     design: str | None = None,
     platform: str | None = None,
     method: Method = "auto",
@@ -86,17 +77,26 @@ def differential_expression(
     sample_weights: bool = False,
     block: str | None = None,
     size_factors: SizeFactors = "ratio",
+    lfc: float = 0.0,
+    confidence: float | None = None,
+    shrink: bool = False,
+    by: Sequence[str] | None = None,
 ) -> DEResult:
-    """The test of ``contrast`` = (factor, tested, reference) in one matrix of a study.
+    """The test of ``contrast`` in one matrix of a study.
 
+    ``contrast``: (factor, tested, reference); a list of such, which are tested together (F) and each for itself
+    (``DEResult.each``); or the name of a factor, for all its levels against the reference.
     ``design``: a formula over the sample columns that holds the factor, ``~ factor`` unless given (see
     ``design``). Samples of other levels stay in the fit, where they add to the estimate of the variance;
-    samples without a level are left out. ``method``: "limma" for array values, "voom", "limma-trend" or
-    "deseq2" for counts; "auto" takes limma or voom by what the study holds. ``log2``: whether to
-    log-transform, in place of GEO2R's rule. ``quantile``: normalise between arrays first. ``trend``,
-    ``robust``: of the prior variance. ``sample_weights``: samples that follow the model badly count less.
-    ``block``: the column whose samples belong together (a patient, a litter) and whose correlation is to be
-    estimated. ``size_factors``: of deseq2, "poscounts" where every gene has a zero.
+    samples without a level are left out. ``by``: (factor, level) for the effect at that level, (factor, level, other
+    level) for how the effect differs between them, in the design ``~ factor * …`` unless given.
+    ``method``: "limma" for array values, "voom", "limma-trend", "deseq2" or "edger" for counts; "auto" takes limma or
+    voom by what the study holds. ``log2``: whether to log-transform, in place of GEO2R's rule. ``quantile``: normalise
+    between arrays first. ``trend``, ``robust``: of the prior variance. ``sample_weights``: samples that follow the
+    model badly count less. ``block``: the column whose samples belong together (a patient, a litter) and whose
+    correlation is to be estimated. ``size_factors``: of deseq2, "poscounts" where every gene has a zero. ``lfc``: test
+    whether the change is larger than this, in place of 0. ``confidence``: of limits of the change, such as 0.95.
+    ``shrink``: draw deseq2's fold changes towards 0.
 
     The table has every feature of the matrix. Where a feature has no result its numbers are NaN, and a last
     column ``reason``, which is there only then, says why. Columns have the names that the method's own package
@@ -112,54 +112,58 @@ def differential_expression(
         sample_weights=sample_weights,
         block=block,
         size_factors=size_factors,
+        lfc=lfc,
+        confidence=confidence,
+        shrink=shrink,
+        by=None if by is None or isinstance(by, str) else tuple(by),
     )
     platform = study.choose_platform(platform)
     matrix = study.matrices[platform]
-    asked, model, groups = _modelled(study, matrix, _contrast(contrast), design)
-    weights = model.contrast(*asked)
+    asked = modelled(study, matrix, contrast, design, by)
+    model = asked.model
     chosen, decision, log2, notes = _choose(study, matrix, method, log2)
-    _refuse_options(chosen, told)
+    _refuse_options(chosen, told, n_contrasts=len(asked.each))
     blocks = _blocks(study, model, block)
-    options = _Options(log2, trend, robust, quantile, sample_weights, blocks, size_factors)
-    values = matrix[list(model.samples)].to_numpy()
-    if chosen == "limma":
-        fitted = _fit_array(values, model, weights, groups, options)
-    elif chosen == "deseq2":
-        fitted = _fit_deseq2(values, model, weights, groups, options)
-    else:
-        fitted = _fit_counts(values, model, weights, chosen, options)
-    return DEResult(
-        table=_table(study, platform, matrix.index, fitted),
+    options = Options(
+        log2, trend, robust, quantile, sample_weights, blocks, size_factors, lfc, confidence, shrink
+    )
+    fitted = fit(chosen, matrix[list(model.samples)].to_numpy(), model, asked.comparisons, options)
+    result = DEResult(
+        table=_table(study, platform, matrix.index, fitted, fitted.overall),
         accession=study.accession,
         platform=platform,
-        contrast=asked,
+        contrast=asked.overall,
         design=model.formula,
         method=chosen,
-        groups=groups,
+        groups=asked.comparisons.groups,
         scale_decision=decision,
         source=study.source,
         synthetic=study.synthetic,
         notes=(
             *notes,
             *model.notes,
-            *_notes_on_samples(model, groups),
+            *_notes_on_samples(model, asked.comparisons.groups),
             *fitted.notes,
             *_notes_on_options(options),
         ),
         versions=versions(),
         options=told,
     )
+    return replace(result, each=_each(result, study, matrix.index, asked, fitted))
 
 
-def _modelled(
-    study: Study, matrix: pd.DataFrame, contrast: Contrast, design: str | None
-) -> tuple[Contrast, Design, dict[str, tuple[str, ...]]]:
-    """The contrast as the sample sheet spells it, the design, and the samples of both groups."""
-    asked = check_contrast(study.accession, study.samples, contrast)
-    samples = study.samples.loc[matrix.columns]
-    formula = design or default_formula(asked.factor)
-    model = build_design(samples, formula, factor=asked.factor, reference=asked.reference)
-    return asked, model, contrast_groups(samples, asked, model.samples)
+def _each(
+    result: DEResult, study: Study, index: pd.Index, asked: Modelled, fitted: Fitted
+) -> tuple[DEResult, ...]:
+    """A result for each of several comparisons; none where there is one only."""
+    if len(asked.each) == 1:
+        return ()
+    return tuple(
+        replace(
+            result, table=_table(study, result.platform, index, fitted, table), contrast=one, groups=groups
+        )
+        for table, one, groups in zip(fitted.tables, asked.each, asked.groups, strict=True)
+    )
 
 
 def _changed(**options: Any) -> dict[str, Any]:
@@ -178,12 +182,6 @@ def versions() -> dict[str, str]:
     return {"omics-nb": __version__, "python": python.python_version()} | {
         name: version(name) for name in packages
     }
-
-
-def _contrast(contrast: Contrast | Sequence[str]) -> Contrast:
-    if isinstance(contrast, str) or len(contrast) != 3:
-        raise DesignError(f"a contrast is (factor, tested, reference), three texts, not {contrast!r}")
-    return Contrast(*(str(part) for part in contrast))
 
 
 def _blocks(study: Study, model: Design, block: str | None) -> tuple[str, ...] | None:
@@ -216,7 +214,7 @@ def _choose(
     if declared:
         raise ScaleError(
             f"{study.accession} holds counts ({found.sentence}) and limma's test needs log2 values of even "
-            "precision; use method='voom', 'limma-trend' or 'deseq2'",
+            "precision; use method='voom', 'limma-trend', 'edger' or 'deseq2'",
             accession=study.accession,
         )
     notes = _array_notes(study, found, method, log2)
@@ -226,18 +224,24 @@ def _choose(
     return "limma", f"Values are {said}, as asked; GEO2R's rule said: {found.sentence}", log2, notes
 
 
-def _refuse_options(method: str, told: Mapping[str, Any]) -> None:
-    """AnalysisError for options that the method does not have."""
-    if method != "deseq2":
-        if "size_factors" in told:
-            raise AnalysisError(f"size_factors is an option of deseq2, not of {method}; leave it out")
-        return
-    foreign = [name for name in told if name != "size_factors"]
+def _refuse_options(method: str, told: Mapping[str, Any], *, n_contrasts: int) -> None:
+    """AnalysisError for options that the method does not have, with what to do instead."""
+    foreign = [name for name in told if name not in _TAKES[method]]
     if foreign:
+        instead = "".join(f"; {_INSTEAD[name]}" for name in foreign if name in _INSTEAD)
         raise AnalysisError(
-            f"deseq2 has no {', '.join(foreign)}: leave it out, or use method='voom' or 'limma-trend'"
-            + ("; pairs and batches go into the design (~ patient + treatment)" if "block" in told else "")
+            f"{method} has no {', '.join(foreign)}: leave it out{instead}",
+            method=method,
+            options=tuple(foreign),
         )
+    if told.get("lfc", 0) < 0:
+        raise AnalysisError(f"lfc is a size of log2 fold changes, 0 or more, not {told['lfc']}")
+    if n_contrasts > 1 and told.get("lfc"):
+        raise AnalysisError(
+            "a threshold goes with one comparison at a time; leave lfc out, or give one contrast"
+        )
+    if n_contrasts > 1 and told.get("shrink"):
+        raise AnalysisError("fold changes are shrunken for one comparison at a time; give one contrast")
 
 
 def _array_notes(study: Study, found: ScaleDecision, method: Method, log2: bool | None) -> tuple[str, ...]:
@@ -256,131 +260,12 @@ def _array_notes(study: Study, found: ScaleDecision, method: Method, log2: bool 
     return ("All values are whole numbers; if they are sequencing counts, use method='voom'.",)
 
 
-def _fit_array(
-    values: npt.NDArray[np.generic],
-    model: Design,
-    weights: Floats,
-    groups: Mapping[str, Sequence[str]],
-    options: _Options,
-) -> _Fitted:
-    numbers = np.asarray(values, dtype=np.float64)
-    logged = to_log2(numbers) if options.log2 else numbers
-    ready = quantile_normalise(logged) if options.quantile else logged
-    fit, notes = _linear_fit(ready, model, options)
-    moderated = e_bayes(contrasts_fit(fit, weights), trend=options.trend, robust=options.robust)
-    missing = np.flatnonzero(np.isnan(moderated.t[:, 0]))
-    columns = {role: [model.samples.index(name) for name in members] for role, members in groups.items()}
-    reasons = {int(gene): _why_missing(numbers[gene], logged[gene], columns) for gene in missing}
-    lost = int((np.isfinite(numbers) & ~np.isfinite(logged)).sum())
-    if lost:
-        notes = (f"{lost:,} values at or below 0 have no logarithm and count as missing.", *notes)
-    return _Fitted(top_table(moderated, 0), np.arange(len(values)), reasons, notes)
-
-
-def _linear_fit(values: Floats, model: Design, options: _Options) -> tuple[Fit, tuple[str, ...]]:
-    """The fit of log values, with sample weights and correlated blocks where they were asked for."""
-    notes: tuple[str, ...] = ()
-    trust = None
-    if options.sample_weights:
-        trust = array_weights(values, model.matrix)
-        notes += (_told_weights(model, trust),)
-    if options.block is None:
-        return lm_fit(values, model.matrix, weights=trust, names=model.names), notes
-    correlation, _ = duplicate_correlation(values, model.matrix, options.block)
-    notes += (f"Samples of one block are correlated by {correlation:.3f}.",)
-    fit = correlated_fit(values, model.matrix, options.block, correlation, weights=trust, names=model.names)
-    return fit, notes
-
-
-def _told_weights(model: Design, trust: Floats) -> str:
-    return (
-        f"Sample weights from {trust.min():.2f} ({model.samples[int(trust.argmin())]}) to {trust.max():.2f} "
-        f"({model.samples[int(trust.argmax())]})."
-    )
-
-
-def _why_missing(raw: Floats, logged: Floats, columns: Mapping[str, Sequence[int]]) -> str:
-    if not np.isfinite(raw).any():
-        return "no values in any sample"
-    if not np.isfinite(logged).any():
-        return "no value above 0 to take the logarithm of"
-    empty = [role for role, at in columns.items() if not np.isfinite(logged[list(at)]).any()]
-    if empty:
-        return f"no values in the {' nor in the '.join(empty)} group"
-    return "too few values to estimate the comparison in this design"
-
-
-def _fit_counts(
-    values: npt.NDArray[np.generic], model: Design, weights: Floats, method: str, options: _Options
-) -> _Fitted:
-    numbers = _counted(values, model)
-    if options.quantile:
-        raise AnalysisError("quantile normalisation is for arrays; counts are normalised by TMM")
-    kept = rnaseq.filter_by_expression(numbers, model.matrix)
-    if kept.sum() < 2:
-        raise AnalysisError(
-            f"{int(kept.sum())} of {len(kept):,} genes have enough counts (10 in a library of median size); "
-            "is the matrix complete?"
-        )
-    used = numbers[kept]
-    sizes = used.sum(axis=0) * rnaseq.tmm_factors(used)
-    if method == "limma-trend":
-        fit, notes = _linear_fit(rnaseq.log_cpm(used, sizes, prior_count=_TREND_PRIOR_COUNT), model, options)
-    else:
-        fit, notes = _voom_fit(used, model, sizes, options)
-    trend = options.trend or method == "limma-trend"
-    moderated = e_bayes(contrasts_fit(fit, weights), trend=trend, robust=options.robust)
-    reasons = {
-        int(gene): "no counts in any sample" if not numbers[gene].any() else "too few counts to test"
-        for gene in np.flatnonzero(~kept)
-    }
-    note = (
-        f"{int(kept.sum()):,} of {len(kept):,} genes have enough counts to be tested (filterByExpr's rule)."
-    )
-    return _Fitted(top_table(moderated, 0), np.flatnonzero(kept), reasons, (note, *notes))
-
-
-def _counted(values: npt.NDArray[np.generic], model: Design) -> Floats:
-    """Counts as numbers; AnalysisError names samples that have none."""
-    numbers = rnaseq.checked_counts(values)
-    empty = [name for name, total in zip(model.samples, numbers.sum(axis=0), strict=True) if total == 0]
-    if empty:
-        raise AnalysisError(
-            f"the samples {', '.join(empty)} have no counts at all; leave them out", samples=empty
-        )
-    return numbers
-
-
-def _fit_deseq2(
-    values: npt.NDArray[np.generic],
-    model: Design,
-    weights: Floats,
-    groups: Mapping[str, Sequence[str]],
-    options: _Options,
-) -> _Fitted:
-    numbers = _counted(values, model)
-    factors = deseq2.size_factors(numbers, positive_only=options.size_factors == "poscounts")
-    fitted = deseq2.fit(numbers, model.matrix, factors)
-    compared = [model.samples.index(name) for members in groups.values() for name in members]
-    tested = deseq2.wald_test(fitted, weights, compared=compared)
-    return _Fitted(tested.table, np.arange(len(numbers)), tested.reasons, deseq2.notes(fitted, tested))
-
-
-def _voom_fit(used: Floats, model: Design, sizes: Floats, options: _Options) -> tuple[Fit, tuple[str, ...]]:
-    if options.block is not None:
-        raise AnalysisError(
-            "blocks go with method='limma-trend', whose values all weigh the same, not with voom"
-        )
-    if options.sample_weights:
-        voomed, trust = voom_with_quality_weights(used, model.matrix, library_sizes=sizes)
-        return rnaseq.voom_fit(voomed, model.matrix, names=model.names), (_told_weights(model, trust),)
-    voomed = rnaseq.voom(used, model.matrix, library_sizes=sizes)
-    return rnaseq.voom_fit(voomed, model.matrix, names=model.names), ()
-
-
-def _table(study: Study, platform: str, index: pd.Index, fitted: _Fitted) -> pd.DataFrame:
-    table = pd.DataFrame(np.nan, index=index, columns=fitted.table.columns)
-    table.iloc[fitted.used] = fitted.table.to_numpy()
+def _table(
+    study: Study, platform: str, index: pd.Index, fitted: Fitted, of: pd.DataFrame | None
+) -> pd.DataFrame:
+    statistics = fitted.tables[0] if of is None else of
+    table = pd.DataFrame(np.nan, index=index, columns=statistics.columns)
+    table.iloc[fitted.used] = statistics.to_numpy()
     table.insert(0, "symbol", symbols(study, platform, index))
     if fitted.reasons:
         reason = np.full(len(index), "", dtype=object)
@@ -413,8 +298,12 @@ def _notes_on_samples(model: Design, groups: Mapping[str, Sequence[str]]) -> tup
     return tuple(notes)
 
 
-def _notes_on_options(options: _Options) -> tuple[str, ...]:
-    notes = ("Values were quantile-normalised between samples.",) if options.quantile else ()
+def _notes_on_options(options: Options) -> tuple[str, ...]:
+    notes: tuple[str, ...] = ()
+    if options.quantile:
+        notes += ("Values were quantile-normalised between samples.",)
     prior = (("a trend with average expression", options.trend), ("robust estimation", options.robust))
+    if options.lfc:
+        notes += (f"Tested is whether the change is larger than {options.lfc:g} (log2), in place of 0.",)
     said = [name for name, on in prior if on]
     return (*notes, f"The prior variance uses {' and '.join(said)}.") if said else notes

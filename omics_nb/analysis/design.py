@@ -72,21 +72,41 @@ class Design:
                 f"{self.formula} + {quoted(factor)}",
                 factor=factor,
             )
-        have = self.levels[factor]
-        rows = {}
-        for level in (tested, reference):
-            if level not in have:
-                raise DesignError(f"no samples of {level!r} in {factor!r} in this design; have {list(have)}")
-            rows[level] = self._rows_with(factor, have.index(level))
-        difference = rows[tested] - rows[reference]
+        difference = self._difference(Contrast(factor, tested, reference), {})
         if not np.allclose(difference, difference[0], atol=1e-9):
             raise DesignError(
                 f"in {self.formula} the effect of {factor!r} differs between samples (an interaction), so "
-                f"{tested!r} vs {reference!r} is not one number; name a coefficient instead, one of "
-                f"{list(self.names)}, or test a column that combines the factors (study.with_factor)",
+                f"{tested!r} vs {reference!r} is not one number; say at which level by=(other factor, level), or ask "
+                "how it differs by=(other factor, level, other level), or leave the interaction out of the design",
                 factor=factor,
             )
         return np.asarray(difference[0])
+
+    def effect(self, contrast: Contrast, at: tuple[str, str]) -> Floats:
+        """Weights for ``contrast`` among samples of ``at`` = (factor, level), all else equal."""
+        factor, level = at
+        if factor not in self.levels:
+            raise DesignError(f"the design {self.formula} does not hold the factor {factor!r}", factor=factor)
+        difference = self._difference(contrast, {factor: self._place(factor, level)})
+        if not np.allclose(difference, difference[0], atol=1e-9):
+            raise DesignError(
+                f"in {self.formula} the effect of {contrast.factor!r} depends on more than {factor!r}; use a design "
+                f"with one interaction: ~ {quoted(factor)} * {quoted(contrast.factor)}",
+                factor=factor,
+            )
+        return np.asarray(difference[0])
+
+    def _difference(self, contrast: Contrast, at: Mapping[str, int]) -> Floats:
+        factor, tested, reference = contrast
+        return self._rows_with({**at, factor: self._place(factor, tested)}) - self._rows_with(
+            {**at, factor: self._place(factor, reference)}
+        )
+
+    def _place(self, factor: str, level: str) -> int:
+        have = self.levels[factor]
+        if level not in have:
+            raise DesignError(f"no samples of {level!r} in {factor!r} in this design; have {list(have)}")
+        return have.index(level)
 
     def coefficient(self, name: str) -> Floats:
         """Weights that pick one coefficient by its name."""
@@ -94,11 +114,10 @@ class Design:
             raise DesignError(f"no coefficient {name!r} in {self.formula}; have {list(self.names)}")
         return np.asarray([float(name == other) for other in self.names])
 
-    def _rows_with(self, factor: str, level: int) -> Floats:
-        safe = self._columns[factor]
+    def _rows_with(self, levels: Mapping[str, int]) -> Floats:
         frame = self._frame.copy()
-        n_levels = len(self.levels[factor])
-        frame[safe] = _categorical([level] * len(frame), n_levels)
+        for factor, level in levels.items():
+            frame[self._columns[factor]] = _categorical([level] * len(frame), len(self.levels[factor]))
         return np.asarray(self._spec.get_model_matrix(frame, context={}), dtype=np.float64)
 
 

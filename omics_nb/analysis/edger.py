@@ -97,7 +97,9 @@ def dispersion_trend(counts: Floats, design: Floats, sizes: Floats) -> tuple[flo
     return common, trend, average
 
 
-def ql_fit(counts: npt.ArrayLike, design: npt.ArrayLike, sizes: npt.ArrayLike, *, robust: bool = False) -> QlFit:
+def ql_fit(
+    counts: npt.ArrayLike, design: npt.ArrayLike, sizes: npt.ArrayLike, *, robust: bool = False
+) -> QlFit:
     """The fit of every gene at the trended dispersion; ``robust``: of the prior of the quasi-dispersion.
 
     DesignError without residual degrees of freedom or of a design that is not of full rank.
@@ -106,7 +108,7 @@ def ql_fit(counts: npt.ArrayLike, design: npt.ArrayLike, sizes: npt.ArrayLike, *
     x, lib = np.asarray(design, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     _check(x)
     common, trend, average = dispersion_trend(matrix, x, lib)
-    start, mu = fit_means(matrix, x, lib, trend)
+    _, mu = fit_means(matrix, x, lib, trend)
     deviance = _deviance(matrix, mu, trend)
     df = _df_residual(matrix, mu, x)
     variance = np.divide(deviance, df, out=np.zeros_like(deviance), where=df > 0)
@@ -156,13 +158,23 @@ def ql_test(fitted: QlFit, contrasts: npt.ArrayLike) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def notes(fitted: QlFit) -> tuple[str, ...]:
+    """What the fit says of all genes, in a sentence."""
+    variation = f"{np.sqrt(fitted.common):.2f} (common dispersion {fitted.common:.3g})"
+    return (f"The biological coefficient of variation of all genes together is {variation}.",)
+
+
 def _check(design: Floats) -> None:
     n_samples, p = design.shape
     if n_samples <= p:
-        raise DesignError(f"{n_samples} samples for {p} coefficients leave no replicate to learn variances from")
+        raise DesignError(
+            f"{n_samples} samples for {p} coefficients leave no replicate to learn variances from"
+        )
     dependent = dependent_columns(design)
     if dependent:
-        raise DesignError(f"the design is not of full rank: columns {sorted(dependent)} follow from the others")
+        raise DesignError(
+            f"the design is not of full rank: columns {sorted(dependent)} follow from the others"
+        )
 
 
 def _profile_likelihood(counts: Floats, design: Floats, sizes: Floats) -> Floats:
@@ -221,7 +233,9 @@ def _highest(values: Floats) -> Floats:
     best = values.argmax(axis=1)
     place, height = best.astype(np.float64), values[rows, best]
     for left in (np.maximum(best - 1, 0), np.minimum(best, n - 2)):
-        u, top = _top_of_segment(values[rows, left], values[rows, left + 1], bend[rows, left], bend[rows, left + 1])
+        u, top = _top_of_segment(
+            values[rows, left], values[rows, left + 1], bend[rows, left], bend[rows, left + 1]
+        )
         higher = top > height
         place, height = np.where(higher, left + u, place), np.where(higher, top, height)
     return np.asarray(_GRID[0] + step * place)

@@ -27,7 +27,7 @@ reports_option = click.option(
 )
 method_option = click.option(
     "--method",
-    type=click.Choice(["auto", "limma", "voom", "limma-trend", "deseq2"]),
+    type=click.Choice(["auto", "limma", "voom", "limma-trend", "deseq2", "edger"]),
     default="auto",
     show_default=True,
 )

@@ -105,7 +105,11 @@ def _top_rows(top: pd.DataFrame) -> Iterator[tuple[object, ...]]:
 def _number(column: str, value: object) -> str:
     if not isinstance(value, (int, float)):
         return "" if value is None else str(value)
-    return p_value(value) if column in {"P.Value", "adj.P.Val", "pvalue", "padj"} else decimal(value)
+    return (
+        p_value(value)
+        if column in {"P.Value", "adj.P.Val", "pvalue", "padj", "PValue", "FDR"}
+        else decimal(value)
+    )
 
 
 def groups_table(result: DEResult) -> Html:

@@ -39,6 +39,25 @@ _PUBLICATIONS = (
         "https://doi.org/10.12688/f1000research.8987.2",
     ),
     Citation(
+        "Lund 2012",
+        "Lund SP, Nettleton D, McCarthy DJ, Smyth GK. Detecting differential expression in RNA-sequence data using "
+        "quasi-likelihood with shrunken dispersion estimates. Statistical Applications in Genetics and Molecular "
+        "Biology 2012;11(5):8.",
+        "https://doi.org/10.1515/1544-6115.1826",
+    ),
+    Citation(
+        "McCarthy 2012",
+        "McCarthy DJ, Chen Y, Smyth GK. Differential expression analysis of multifactor RNA-Seq experiments with "
+        "respect to biological variation. Nucleic Acids Research 2012;40(10):4288–4297.",
+        "https://doi.org/10.1093/nar/gks042",
+    ),
+    Citation(
+        "McCarthy 2009",
+        "McCarthy DJ, Smyth GK. Testing significance relative to a fold-change threshold is a TREAT. Bioinformatics "
+        "2009;25(6):765–771.",
+        "https://doi.org/10.1093/bioinformatics/btp053",
+    ),
+    Citation(
         "Robinson 2010",
         "Robinson MD, Oshlack A. A scaling normalization method for differential expression analysis of "
         "RNA-seq data. Genome Biology 2010;11:R25.",

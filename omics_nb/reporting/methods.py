@@ -17,6 +17,7 @@ def method_statements(study: Study, result: DEResult) -> tuple[Statement, ...]:
         *_fit_options(result),
         _test(result),
         *_prior_options(result),
+        *_comparison_options(result),
         _adjustment(result),
         _software(result),
     )
@@ -36,7 +37,7 @@ def _data(study: Study, result: DEResult) -> Statement:
 
 def _values(result: DEResult) -> Iterator[Statement]:
     yield Statement(result.scale_decision, f"{result.accession}, {result.platform}: quantiles of the values")
-    if result.method in {"voom", "limma-trend"}:
+    if result.method in {"voom", "limma-trend", "edger"}:
         yield from _counts(result)
     if result.method == "deseq2":
         yield Statement(
@@ -59,14 +60,14 @@ def _counts(result: DEResult) -> Iterator[Statement]:
         f"{result.accession}: reason",
         ("Chen 2016",),
     )
-    how = (
-        "with a precision weight each (voom)" if result.method == "voom" else "of equal weight (limma-trend)"
-    )
+    how = {
+        "voom": ", and counts were turned into log2 counts per million with a precision weight each (voom)",
+        "limma-trend": ", and counts were turned into log2 counts per million of equal weight (limma-trend)",
+    }.get(result.method, "")
     yield Statement(
-        "Library sizes were scaled by the trimmed mean of M-values (TMM), and counts were turned into "
-        f"log2 counts per million {how}.",
+        f"Library sizes were scaled by the trimmed mean of M-values (TMM){how}.",
         f"{result.accession}: method",
-        ("Robinson 2010", "Law 2014"),
+        ("Robinson 2010", "Law 2014") if how else ("Robinson 2010",),
     )
 
 
@@ -98,6 +99,23 @@ def _prior_options(result: DEResult) -> Iterator[Statement]:
         yield _option(result, "robust", said, "Phipson 2016")
 
 
+def _comparison_options(result: DEResult) -> Iterator[Statement]:
+    if "lfc" in result.options:
+        said = f"The hypothesis was a log2 fold change of at most {result.options['lfc']:g} in size, in place of 0."
+        yield _option(result, "lfc", said, *(("McCarthy 2009",) if result.method != "deseq2" else ()))
+    if "confidence" in result.options:
+        said = f"Limits of the fold change hold each by itself, at a confidence of {result.options['confidence']:.0%}."
+        yield _option(result, "confidence", said)
+    if "shrink" in result.options:
+        said = "Fold changes were drawn towards 0 by a normal prior; P-values are of those that were not."
+        yield _option(result, "shrink", said, "Love 2014")
+    if "by" in result.options:
+        factor, *levels = result.options["by"]
+        how = "differs between" if len(levels) == 2 else "is among the samples of"
+        said = f"What was tested is how the effect {how} {' and '.join(levels)} ({factor})."
+        yield _option(result, "by", said)
+
+
 def _option(result: DEResult, name: str, said: str, *cites: str) -> Statement:
     field = name if name == "method" else f"options, {name}"
     return Statement(said, f"{result.accession}: {field}", cites)
@@ -116,9 +134,19 @@ def _test(result: DEResult) -> Statement:
             evidence,
             ("Love 2014",),
         )
+    if result.method == "edger":
+        return Statement(
+            f"A negative binomial model with the design {result.design} was fitted to each of {result.n_tested:,} "
+            f"features at the dispersion that is expected of its abundance, and {tested} was compared with {reference} "
+            f"(factor {factor}) by the quasi-likelihood F-test of edgeR, whose quasi-dispersions are shared between "
+            "features by empirical Bayes.",
+            evidence,
+            ("McCarthy 2012", "Lund 2012", "Chen 2016"),
+        )
+    statistic = "F-statistic of all these comparisons together" if result.each else "t-statistic"
     return Statement(
         f"A linear model with the design {result.design} was fitted to each of {result.n_tested:,} features, and "
-        f"{tested} was compared with {reference} (factor {factor}) by the moderated t-statistic of limma, in "
+        f"{tested} was compared with {reference} (factor {factor}) by the moderated {statistic} of limma, in "
         "which empirical Bayes shares what is known of the variance between features.",
         evidence,
         ("Smyth 2004", "Ritchie 2015"),

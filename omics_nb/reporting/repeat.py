@@ -19,7 +19,8 @@ def _command(study: Study, result: DEResult, question: str | None) -> str:
     words += ["--platform", result.platform, "--method", result.method, "--design", result.design]
     if question:
         words += ["--", question]
-    only_python = [*result.options, *(f"the column {name!r}" for name in _added(study, result))]
+    several = ["several contrasts"] if result.each else []
+    only_python = [*several, *result.options, *(f"the column {name!r}" for name in _added(study, result))]
     if only_python:
         return f"# {', '.join(only_python)}: only the Python below can give these."
     return shlex.join(words)
@@ -30,8 +31,14 @@ def _added(study: Study, result: DEResult) -> list[str]:
     return [name for name in study.added if name == result.contrast.factor or name in result.design]
 
 
-def _python(study: Study, result: DEResult, question: str | None) -> str:
+def _contrast(result: DEResult) -> str:
+    if result.each:
+        return repr([tuple(one.contrast) for one in result.each])
     factor, tested, reference = result.contrast
+    return f"omics.Contrast(factor={factor!r}, tested={tested!r}, reference={reference!r})"
+
+
+def _python(study: Study, result: DEResult, question: str | None) -> str:
     asked = f", question={question!r}" if question else ""
     return "\n".join(
         [
@@ -44,7 +51,7 @@ def _python(study: Study, result: DEResult, question: str | None) -> str:
             ),
             "result = omics.differential_expression(",
             "    study,",
-            f"    contrast=omics.Contrast(factor={factor!r}, tested={tested!r}, reference={reference!r}),",
+            f"    contrast={_contrast(result)},",
             f"    design={result.design!r},",
             f"    platform={result.platform!r},",
             f"    method={result.method!r},",

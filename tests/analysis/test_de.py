@@ -124,7 +124,7 @@ def test_whole_numbers_that_may_be_counts_are_asked_about(count_study: Study) ->
         ({"contrast": ("treatment", "drug")}, DesignError, "three texts"),
         ({"contrast": DRUG, "design": "~ batch"}, DesignError, "does not hold the factor 'treatment'"),
         ({"contrast": DRUG, "design": "~ treatment * batch"}, DesignError, "interaction"),
-        ({"contrast": DRUG, "method": "edger"}, AnalysisError, "no method 'edger'"),
+        ({"contrast": DRUG, "method": "edgeR2"}, AnalysisError, "no method 'edgeR2'"),
         ({"contrast": DRUG, "platform": "GPL9"}, NoMatrixError, "GPL9"),
     ],
 )

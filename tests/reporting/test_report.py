@@ -150,7 +150,8 @@ def test_each_option_of_the_fit_is_told_once_with_its_publication(
 def test_every_option_that_an_analysis_takes_is_told() -> None:
     from omics_nb.analysis.de import _DEFAULTS
 
-    given: dict[str, bool | str] = {name: "patient" if name == "block" else True for name in _DEFAULTS}
+    given: dict[str, object] = dict.fromkeys(_DEFAULTS, True)
+    given |= {"block": "patient", "by": ("sex", "male", "female")}
     plain = report_of(real())
     built = report_of(replace_result(real(), options=given))
     assert len(built.methods) == len(plain.methods) + len(given)
