@@ -18,6 +18,7 @@ from .runs import runs
 from .studies import NOTHING_FOUND as NOTHING_FOUND
 from .studies import cells, de, fetch, quality, search
 from .upkeep import cache, doctor
+from .vocab import vocab
 
 EXIT_CODES: dict[type[errors.OmicsError], int] = {
     errors.QuestionError: 3,
@@ -81,6 +82,7 @@ for _command in (
     search,
     similar,
     index,
+    vocab,
     fetch,
     files,
     publications,

@@ -98,7 +98,7 @@ class Http:
     """A connection to NCBI for one piece of work; a context manager.
 
     ``transport``, ``clock``, ``sleep`` and ``random`` are there for tests. ``progress`` is told of every wait
-    that a person would notice.
+    that a person would notice. ``origins`` may be asked; without them, NCBI's.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Http:
         jitter: Callable[[], float] = _chance,
         patience: Patience | None = None,
         progress: Progress | None = None,
+        origins: frozenset[str] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -118,7 +119,7 @@ class Http:
         self.patience = patience or Patience()
         self.progress = progress or _no_progress
         self._jitter = jitter
-        self.origins = allowed_origins(settings)
+        self.origins = origins or allowed_origins(settings)
         self._limiter = Limiter(settings.cache / "ncbi" / "turns.sqlite", clock=clock, sleep=sleep)
         self._client = httpx.Client(
             transport=transport,

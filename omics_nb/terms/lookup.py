@@ -17,11 +17,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ..errors import DataError
 from . import concepts as written
 from . import text as words
 from .concepts import Ambiguity, Concept
 
 _SCHEMA_VERSION = 2
+#: Name of the folder in cache and data folder, and of the file that ``vocab build`` leaves in the latter.
+FOLDER, BUILT = "vocabulary", "built.sqlite"
 _SCHEMA = """
 create table concept (number integer primary key, kind text, id text, label text, synonyms text, mesh text,
     types text, xrefs text);
@@ -52,14 +55,20 @@ class Name:
 
 
 class Vocabulary:
-    """Look-ups in a compiled vocabulary; safe to use from several threads."""
+    """Look-ups in a compiled vocabulary; safe to use from several threads. ``notes`` are said with every question."""
 
-    def __init__(self, connection: sqlite3.Connection, ambiguities: Iterable[Ambiguity] = ()) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        ambiguities: Iterable[Ambiguity] = (),
+        notes: Iterable[str] = (),
+    ) -> None:
         self._connection = connection
         self._lock = Lock()
         self._concepts: dict[int, Concept] = {}
         self._below: dict[str, tuple[str, ...]] = {}
         self.version = self._all("select value from meta where name = 'version'")[0][0]
+        self.notes = tuple(notes)
         self.ambiguous: dict[str, list[Ambiguity]] = {}
         for item in ambiguities:
             self.ambiguous.setdefault(words.key([t.norm for t in words.tokens(item.name)]), []).append(item)
@@ -120,24 +129,68 @@ class Vocabulary:
             return self._connection.execute(query, values).fetchall()
 
 
-@lru_cache(maxsize=4)
 def vocabulary(cache: Path | None = None) -> Vocabulary:
-    """The embedded vocabulary, compiled in ``cache`` (default: the settings') at its first use."""
-    if cache is None:
-        from .. import settings
+    """The vocabulary to read questions with: the one built for this user (``vocab build``), else the embedded one.
 
-        cache = settings.load().cache
-    path = cache / "vocabulary" / f"{written.checksum()[:16]}-{_SCHEMA_VERSION}.sqlite"
-    if not path.exists() and not _compile_file(path):
-        connection = sqlite3.connect(":memory:", check_same_thread=False)
-        compile_into(connection, written.concepts(), written.version())
-    else:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-    return Vocabulary(connection, written.ambiguities())
+    The embedded one is compiled in ``cache`` (default: the settings') at its first use; where ``cache`` is given, a
+    built one is not looked for.
+    """
+    if cache is not None:
+        return _embedded(cache)
+    from .. import settings
+
+    loaded = settings.load()
+    built = loaded.data / FOLDER / BUILT
+    return _built(built, loaded.cache) if built.exists() else _embedded(loaded.cache)
 
 
-def compile_into(connection: sqlite3.Connection, concepts: Iterable[Concept], version: str) -> None:
-    """Write concepts into an empty database."""
+def forget() -> None:
+    """Open files anew at the next use, after one was built or removed."""
+    _embedded.cache_clear()
+    _built.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _embedded(cache: Path) -> Vocabulary:
+    return Vocabulary(_compiled(cache), written.ambiguities())
+
+
+@lru_cache(maxsize=4)
+def _built(path: Path, cache: Path) -> Vocabulary:
+    connection = _open(path)
+    try:
+        row = connection.execute("select value from meta where name = 'schema'").fetchone()
+    except sqlite3.Error as error:
+        raise DataError(
+            f"the vocabulary {path} cannot be read: {error}; build it anew, or remove the file",
+            file=str(path),
+        ) from error
+    if row == (str(_SCHEMA_VERSION),):
+        return Vocabulary(connection, written.ambiguities())
+    note = f"The vocabulary {path} is of another version of omics_nb and was not used; run `omics-nb vocab build` anew."
+    return Vocabulary(_compiled(cache), written.ambiguities(), [note])
+
+
+def _compiled(cache: Path) -> sqlite3.Connection:
+    path = cache / FOLDER / f"{written.checksum()[:16]}-{_SCHEMA_VERSION}.sqlite"
+    if path.exists() or _compile_file(path):
+        return _open(path)
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    compile_into(connection, written.concepts(), written.version())
+    return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def compile_into(
+    connection: sqlite3.Connection, concepts: Iterable[Concept], version: str, *, mendable: int | None = None
+) -> None:
+    """Write concepts into an empty database. Typing errors are mended to the words of the first ``mendable`` of them.
+
+    Most words of large ontologies are so rare that a plain word is likelier than a mistyped one of them.
+    """
     connection.executescript(_SCHEMA)
     seen_words: set[str] = set()
     for number, concept in enumerate(concepts):
@@ -149,10 +202,11 @@ def compile_into(connection: sqlite3.Connection, concepts: Iterable[Concept], ve
             "insert into parent values (?, ?)", [(number, parent) for parent in concept.parents]
         )
         connection.executemany("insert into name values (?, ?, ?, ?, ?)", list(_name_rows(number, concept)))
-        if concept.kind != "gene":
+        if concept.kind != "gene" and (mendable is None or number < mendable):
             seen_words.update(_long_words((concept.label, *concept.synonyms)))
     connection.executemany("insert into word values (?)", [(word,) for word in sorted(seen_words)])
-    connection.execute("insert into meta values ('version', ?)", (version,))
+    meta = [("version", version), ("schema", str(_SCHEMA_VERSION))]
+    connection.executemany("insert into meta values (?, ?)", meta)
     connection.executescript(_INDEXES)
     connection.commit()
 

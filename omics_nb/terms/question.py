@@ -48,7 +48,9 @@ def understand(text: str, *, today: date | None = None, vocabulary: Vocabulary |
     reading = find(words, free, vocabulary)
     query = _query(_Parts(text, free, words, reading, read), vocabulary)
     query = replace(query, accessions=accessions, platforms=platforms, condition_spans=places)
-    return _judged(replace(query, notes=(*reading.notes, *query.notes), vocabulary=vocabulary.version))
+    return _judged(
+        replace(query, notes=(*vocabulary.notes, *reading.notes, *query.notes), vocabulary=vocabulary.version)
+    )
 
 
 def _readable(text: str) -> str:

@@ -17,7 +17,7 @@ from omics_nb.errors import FormatError
 from omics_nb.terms import concepts as written
 from omics_nb.terms import understand
 from omics_nb.terms.concepts import Concept, concepts, read_concepts
-from omics_nb.terms.lookup import compile_into, vocabulary
+from omics_nb.terms.lookup import compile_into, forget, vocabulary
 
 ALL = tuple(concepts())
 
@@ -144,12 +144,12 @@ def test_a_file_with_a_wrong_line_says_which() -> None:
 
 def test_readers_that_start_together_see_a_whole_vocabulary(tmp_path: Path) -> None:
     def look_up(_: int) -> int:
-        vocabulary.cache_clear()
+        forget()
         return len({name.concept for name in vocabulary(tmp_path).names(["liver"])["liver"]})
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(look_up, range(8))) == {1}
-    vocabulary.cache_clear()
+    forget()
     assert [path.suffix for path in (tmp_path / "vocabulary").iterdir()] == [".sqlite"]
 
 
@@ -157,7 +157,7 @@ def test_without_a_folder_to_write_the_vocabulary_is_compiled_in_memory(tmp_path
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert vocabulary(blocked).names(["liver"])
-    vocabulary.cache_clear()
+    forget()
 
 
 def test_narrower_and_near_names() -> None:
