@@ -18,16 +18,24 @@ class Context:
     must not do a thing twice.
     """
 
-    __slots__ = ("attempt", "run", "step", "stopped", "tell")
+    __slots__ = ("attempt", "halt", "run", "step", "stopped", "tell")
 
     def __init__(self, step: str, run: str = "", attempt: int = 1) -> None:
         self.step, self.run, self.attempt = step, run, attempt
         self.stopped = False
         self.tell: Callable[[float, str], None] | None = None
+        #: Ends the attempt from outside, where that can be done.
+        self.halt: Callable[[], None] | None = None
 
     @property
     def idempotency_key(self) -> str:
         return f"{self.run}/{self.step}"
+
+    def stop(self) -> None:
+        """Ask the attempt to stop; from any thread."""
+        self.stopped = True
+        if self.halt is not None:
+            self.halt()
 
     def check(self) -> None:
         """Raise if the run was asked to stop; call it between pieces of long work in a thread."""

@@ -77,10 +77,17 @@ def outcome_of(work: Callable[[], Outcome]) -> Outcome:
         return Outcome(error=error)
 
 
+def perform_apart(job: Job) -> Outcome:
+    """Run one attempt to its end in a process of its own, which this thread waits for."""
+    from .processes import Child
+
+    return outcome_of(lambda: Child(job).outcome())
+
+
 def perform_far(job: Job, types: dict[str, tuple[str, str]]) -> Outcome:
-    """:func:`perform` in another process, which learns of the registered types first."""
+    """Run one attempt where an executor has put it, which learns of the registered types first."""
     values.expect_types(types)
-    return perform(job)
+    return perform_apart(job) if job.step.options.isolation == "process" else perform(job)
 
 
 async def perform_async(job: Job, pool: Threads) -> Outcome:

@@ -30,6 +30,12 @@ class Child:
         self._job = job
         self._timed_out = False
         self._popen: subprocess.Popen[bytes] | None = None
+        self._begin(job)
+        job.context.halt = self.cancel
+        if job.context.stopped:
+            self.cancel()
+
+    def _begin(self, job: Job) -> None:
         if must_fork(job.step):
             self.pid, self._reader, self._lifeline = _fork(job)
             return

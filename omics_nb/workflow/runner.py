@@ -23,7 +23,17 @@ from . import values
 from .codehash import is_fresh
 from .context import Context
 from .events import SETTLED, fold
-from .executors import Job, Outcome, Threads, outcome_of, perform, perform_async, perform_far, promise
+from .executors import (
+    Job,
+    Outcome,
+    Threads,
+    outcome_of,
+    perform,
+    perform_apart,
+    perform_async,
+    perform_far,
+    promise,
+)
 from .graph import Flow
 from .live import ROW_EVERY_S, Given, Live, Start, Task
 from .store import Change, Fenced, RunRow, Store
@@ -461,22 +471,11 @@ class Scheduler:
                 task.handle = live.begun.executor.submit(perform_far, job, values.importable_types())
                 task.handle.add_done_callback(partial(self._take_future, live, task, job.context))
             else:
-                self.threads.put(partial(self._run, live, task, job, kind))
+                how = perform if kind == "thread" else perform_apart
+                self.threads.put(partial(self._run, live, task, job, how))
 
-    def _run(self, live: Live, task: Task, job: Job, kind: str) -> None:
-        """An attempt in this thread, or in a process that this thread waits for."""
-        if kind == "thread":
-            self.deliver(live, task, job.context, perform(job))
-            return
-        from .processes import Child
-
-        def wait() -> Outcome:
-            task.handle = child = Child(job)
-            if job.context.stopped:
-                child.cancel()
-            return child.outcome()
-
-        self.deliver(live, task, job.context, outcome_of(wait))
+    def _run(self, live: Live, task: Task, job: Job, how: Callable[[Job], Outcome]) -> None:
+        self.deliver(live, task, job.context, how(job))
 
     async def _await(self, live: Live, task: Task, job: Job) -> None:
         self.deliver(live, task, job.context, await perform_async(job, self.threads))
@@ -501,7 +500,7 @@ class Scheduler:
     def _stop_attempts(self, live: Live) -> None:
         for task in live.running.values():
             if task.context is not None:
-                task.context.stopped = True
+                task.context.stop()
             if task.handle is not None:
                 task.handle.cancel()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from omics_nb.errors import FlowError, RunError, RunFailedError
@@ -21,6 +22,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 WAIT_S = 60
+
+
+def gone(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +105,67 @@ def test_errors_come_back_and_cancels_arrive(client: Any, store: Path, tmp_path:
     with pytest.raises(RunError, match="is cancelled"):
         run.result(WAIT_S)
     (tmp_path / "go").touch()
+
+
+def on_worker(name: str, **options: Any) -> Flow:
+    """A step that a worker can run by name from the tests' own folder."""
+    cells: dict[str, Any] = {"__name__": "__main__", "here": str(Path(__file__).parent)}
+    exec(
+        "def forever(n, folder):\n"
+        "    import sys; sys.path.insert(0, here)\n"
+        "    from far_steps import forever\n"
+        "    return forever(n, folder)\n"
+        "def heeds(n, folder, ctx):\n"
+        "    import threading\n"
+        "    ctx.progress(0.5, 'half')\n"
+        "    (folder / 'pids').write_text('1')\n"
+        "    try:\n"
+        "        while True: ctx.check(); threading.Event().wait(0.01)\n"
+        "    finally: (folder / 'ended').touch()\n",
+        cells,
+    )
+    return Flow(name, [step(cells[name], **options)])
+
+
+def wait_for(condition: Any) -> None:
+    pause = threading.Event()
+    while not condition():
+        pause.wait(0.01)
+
+
+def pids(folder: Path) -> list[int]:
+    wait_for(lambda: (folder / "pids").exists() and (folder / "pids").read_text())
+    return [int(pid) for pid in (folder / "pids").read_text().split()]
+
+
+def test_a_timeout_ends_a_process_that_a_worker_has_begun(client: Any, store: Path, tmp_path: Path) -> None:
+    flow = on_worker("forever", isolation="process", timeout_s=0.5)
+    run = start(flow, {"n": 1, "folder": tmp_path}, store=store, executor=client)
+    with pytest.raises(RunFailedError, match="TimeoutError: step 'forever' took longer than timeout_s=0.5"):
+        run.result(WAIT_S)
+    wait_for(lambda: all(map(gone, pids(tmp_path))))
+
+
+def test_a_cancel_ends_a_process_that_a_worker_has_begun(client: Any, store: Path, tmp_path: Path) -> None:
+    flow = on_worker("forever", isolation="process")
+    run = start(flow, {"n": 1, "folder": tmp_path}, store=store, executor=client)
+    found = pids(tmp_path)
+    run.cancel()
+    with pytest.raises(RunError, match="is cancelled"):
+        run.result(WAIT_S)
+    wait_for(lambda: all(map(gone, found)))
+
+
+def test_progress_comes_from_a_worker_and_a_cancel_gets_there(
+    client: Any, store: Path, tmp_path: Path
+) -> None:
+    run = start(on_worker("heeds"), {"n": 1, "folder": tmp_path}, store=store, executor=client)
+    pids(tmp_path)
+    wait_for(lambda: any(event.kind == "progress" for event in run.events()))
+    told = next(event for event in run.events() if event.kind == "progress")
+    assert (told.step, told.data) == ("heeds", {"fraction": 0.5, "message": "half"})
+    run.cancel()
+    wait_for((tmp_path / "ended").exists)
 
 
 def test_a_cluster_of_our_own_listens_to_this_machine_only() -> None:
