@@ -4,6 +4,8 @@
 ``python crash_zygote.py FOLDER FIRST STEP`` kills before every STEP-th moment from FIRST on; a moment is an SQL
 statement or a rename of a value file. Each moment: start and be killed there, resume and be killed at a moment that
 differs each time, resume to the end, check. Prints the number of crashes, or the first broken promise.
+``python crash_zygote.py serve`` runs what each line of standard input asks for, killed at the moment that it names, and
+answers with the signal that ended it.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from random_flows import Plan, build, history
+
 from omics_nb.errors import RunError
-from omics_nb.workflow import Context, Flow, list_runs, open_store, prune, start, step
+from omics_nb.workflow import Context, Flow, list_runs, open_run, open_store, prune, start, step
 
 moments = 0
 die_at = 0
@@ -250,7 +254,41 @@ def _killed_after(function: Callable[[Path], None], folder: Path, seconds: float
     return os.waitpid(pid, 0)[1] & 0x7F == signal.SIGKILL
 
 
+def serve() -> None:
+    """Asked from outside, by a line of JSON each."""
+    global die_at, moments
+    for line in sys.stdin:
+        asked = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            die_at, moments = asked["kill_at"], 0
+            watch()
+            try:
+                obey(asked)
+            except RunError:
+                pass  # a run that fails was asked to
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+def obey(asked: dict[str, Any]) -> None:
+    store = Path(asked["store"])
+    if "plan" in asked:
+        start(build(Plan(*asked["plan"]), asked["constants"]), {"x": 1}, store=store).result(60)
+    elif asked["resume"]:
+        open_run(store, asked["resume"], flow=history(asked["constant"])).resume().result(60)
+    else:
+        given = {"x": asked["x"], "fail": False}
+        start(history(asked["constant"]), given, store=store).result(60)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve()
+        raise SystemExit
     if sys.argv[2] == "storm":
         print(json.dumps(storm(Path(sys.argv[1]), int(sys.argv[3]), int(sys.argv[4]))))
         raise SystemExit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from omics_nb.errors import FlowError, RunError, RunFailedError
 from omics_nb.workflow import Flow, start, step
 from omics_nb.workflow.run import open_executor
 
-distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'omics-nb[dask]'")
+pytest.importorskip("distributed", reason="Dask is not installed: pip install 'omics-nb[dask]'")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -29,17 +28,6 @@ def gone(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, processes=True
-        ) as cluster,
-        distributed.Client(cluster) as made,
-    ):
-        yield made
 
 
 def flow(folder: Path) -> Flow:

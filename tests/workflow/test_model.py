@@ -6,28 +6,28 @@ import contextlib
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from random_flows import Plan, build, history
 
 from omics_nb.errors import RunError, RunFailedError, StoreError
-from omics_nb.workflow import Flow, Run, close_store, open_run, open_store, start, step
+from omics_nb.workflow import Flow, Run, close_store, list_runs, open_run, open_store, start
 from omics_nb.workflow.events import fold, run_state
 from omics_nb.workflow.opened import scheduler_of
 from omics_nb.workflow.store import event_rows, run_row
+from tests.workflow.conftest import Kill
 
 WAIT_S = 30
-
-
-class Plan(NamedTuple):
-    """A random flow: what each step waits for, where it runs, and whether it runs for each item of a list."""
-
-    sources: list[list[int]]
-    inline: list[bool]
-    each: list[bool]
 
 
 @st.composite
@@ -36,45 +36,9 @@ def plans(draw: st.DrawFn) -> Plan:
     sources = [draw(st.lists(st.integers(0, i - 1), unique=True, max_size=3)) if i else [] for i in range(n)]
     return Plan(
         sources,
-        draw(st.lists(st.booleans(), min_size=n, max_size=n)),
+        draw(st.lists(st.sampled_from(["inline", "thread"]), min_size=n, max_size=n)),
         [bool(found) and draw(st.booleans()) for found in sources],
     )
-
-
-def build(plan: Plan, constants: list[int], calls: list[str] | None = None) -> Flow:
-    """The flow of a plan. Every step gives a list, so that each can be run for each of its items."""
-    cells: dict[str, Any] = {"__name__": "__main__", "called": Calls(calls if calls is not None else [])}
-    steps = []
-    for i, sources in enumerate(plan.sources):
-        others = [f"s{j}" for j in sources]
-        parameters = ["item", *others[1:]] if plan.each[i] else others
-        cells[f"K{i}"] = constants[i]
-        exec(
-            f"def h{i}(x): return x % 5 + K{i}\n"
-            f"def s{i}({', '.join(['x', *parameters])}):\n"
-            f"    called('s{i}')\n"
-            f"    flat = [x]\n"
-            f"    for part in ({''.join(name + ', ' for name in parameters)}):\n"
-            f"        flat += part if isinstance(part, list) else [part]\n"
-            f"    return h{i}(sum(flat)) if {plan.each[i]} else [h{i}(sum(flat)), len(flat)]\n",
-            cells,
-        )
-        options: dict[str, Any] = {"each": {"item": others[0]}} if plan.each[i] else {}
-        steps.append(step(cells[f"s{i}"], isolation="inline" if plan.inline[i] else "thread", **options))
-    return Flow("random", steps)
-
-
-class Calls:
-    """Writes down what was called; hashed by name, so that this is no change of code."""
-
-    def __init__(self, seen: list[str]) -> None:
-        self.seen = seen
-
-    def __call__(self, name: str) -> None:
-        self.seen.append(name)
-
-    def __reduce_ex__(self, _: Any) -> str:
-        return "called"
 
 
 def cone(plan: Plan, changed: set[int]) -> set[int]:
@@ -111,56 +75,97 @@ def cut_at_commit(store: Path, number: int) -> contextlib.AbstractContextManager
     return cut()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def edit_and_compare(plan: Plan, run: Run, data: st.DataObject) -> None:
+    """Go on with a run that was cut off, by code that may have been edited, and compare with plain calls."""
+    n = len(plan.sources)
+    constants = [0] * n
+    finished = {path for path, info in run.steps.items() if info.state == "done"}
+    edited = data.draw(st.sets(st.integers(0, n - 1), max_size=2))
+    for i in edited:
+        constants[i] += data.draw(st.sampled_from([1, 5]))
+    calls: list[str] = []
+    flow = build(plan, constants, calls)
+    expected = build(plan, constants)(x=1)
+    if run.state == "done" or edited:
+        run = run.rerun(flow=flow)
+    else:
+        run.resume(flow=flow)
+    assert run.result(WAIT_S) == expected
+    unfinished = {i for i in range(n) if f"s{i}" not in finished}
+    assert set(calls) <= {f"s{i}" for i in cone(plan, edited) | cone(plan, unfinished)}
+    check(run)
+
+
+ANYWHERE = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@ANYWHERE
 @given(plans(), st.integers(1, 12), st.data())
-def test_any_flow_cut_anywhere_and_edited_gives_what_plain_calls_give(
+def test_any_flow_whose_store_fails_anywhere_and_edited_gives_what_plain_calls_give(
     tmp_path_factory: pytest.TempPathFactory, plan: Plan, cut: int, data: st.DataObject
 ) -> None:
     store = tmp_path_factory.mktemp("model") / "runs.sqlite"
-    n = len(plan.sources)
-    constants = [0] * n
     try:
-        flow = build(plan, constants)
         with cut_at_commit(store, cut):
-            run = start(flow, {"x": 1}, store=store)
+            run = start(build(plan, [0] * len(plan.sources)), {"x": 1}, store=store)
             with contextlib.suppress(StoreError, RunError):
                 run.result(WAIT_S)
-        finished = {path for path, info in run.steps.items() if info.state == "done"}
-        edited = data.draw(st.sets(st.integers(0, n - 1), max_size=2))
-        for i in edited:
-            constants[i] += data.draw(st.sampled_from([1, 5]))
-        calls: list[str] = []
-        flow = build(plan, constants, calls)
-        expected = build(plan, constants)(x=1)
-        if run.state == "done" or edited:
-            run = run.rerun(flow=flow)
-        else:
-            run.resume(flow=flow)
-        assert run.result(WAIT_S) == expected
-        unfinished = {i for i in range(n) if f"s{i}" not in finished}
-        assert set(calls) <= {f"s{i}" for i in cone(plan, edited) | cone(plan, unfinished)}
-        check(run)
+        edit_and_compare(plan, run, data)
     finally:
         close_store(store)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(plans())
-def test_inline_and_threads_and_resumed_runs_give_the_same(
-    tmp_path_factory: pytest.TempPathFactory, plan: Plan
+@ANYWHERE
+@given(plans(), st.integers(20, 150), st.data())
+def test_any_flow_killed_anywhere_and_edited_gives_what_plain_calls_give(
+    tmp_path_factory: pytest.TempPathFactory, killed: Kill, plan: Plan, kill_at: int, data: st.DataObject
 ) -> None:
-    store = tmp_path_factory.mktemp("same") / "runs.sqlite"
+    store = tmp_path_factory.mktemp("killed") / "runs.sqlite"
+    constants = [0] * len(plan.sources)
     try:
-        n = len(plan.sources)
-        expected = build(plan, [0] * n)(x=3)
-        for inline in (True, False):
-            same = plan._replace(inline=[inline] * n)
-            run = start(build(same, [0] * n), {"x": 3}, store=store)
-            assert run.result(WAIT_S) == expected
-            assert {info.state for info in run.steps.values()} <= {"done", "reused"}
+        was_killed = killed(store=store, plan=plan, constants=constants, kill_at=kill_at)
+        for run in list_runs(store):  # none, if it was killed before its start was acknowledged
+            assert run.state == "interrupted" if was_killed and run.progress < 100 else run.state == "done"
             check(run)
+            run._flow = build(plan, constants)
+            edit_and_compare(plan, run, data)
     finally:
         close_store(store)
+
+
+@settings(ANYWHERE, max_examples=8)
+@given(plans(), st.integers(1, 12), st.integers(40, 120))
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_inline_and_threads_and_processes_and_dask_and_resumed_runs_give_the_same(
+    tmp_path_factory: pytest.TempPathFactory, killed: Kill, client: Any, plan: Plan, cut: int, kill_at: int
+) -> None:
+    constants = [0] * len(plan.sources)
+    expected = build(plan, constants)(x=1)
+    for how in ("inline", "thread", "process", "dask", "cut", "killed"):
+        store = tmp_path_factory.mktemp(how) / "runs.sqlite"
+        isolation = how if how in ("inline", "process") else "thread"
+        same = plan._replace(isolations=[isolation] * len(constants))
+        flow = build(same, constants, travels=how == "dask")
+        executor = client if how == "dask" else None
+        try:
+            if how == "cut":
+                with cut_at_commit(store, cut), contextlib.suppress(StoreError, RunError):
+                    start(flow, {"x": 1}, store=store).result(WAIT_S)
+            if how == "killed":
+                killed(store=store, plan=same, constants=constants, kill_at=kill_at)
+            begun = list_runs(store)
+            run = open_run(store, begun[0].id, flow=flow) if begun else None
+            if run is None:
+                run = start(flow, {"x": 1}, store=store, executor=executor)
+            elif run.state != "done":
+                run.resume()
+            assert run.result(WAIT_S) == expected, how
+            assert {info.state for info in run.steps.values()} == {"done"}
+            check(run)
+        finally:
+            close_store(store)
 
 
 def check(run: Run) -> None:
@@ -180,8 +185,13 @@ def check(run: Run) -> None:
     assert fold(rows).keys() <= {path for *_, path in ((item[3],) for item in rows) if path}
 
 
+NUMBERS = st.integers(0, 30)
+
+
 class Histories(RuleBasedStateMachine):
-    """Start, cut off, pause, resume, cancel, fork, edit, in any order; the promise holds after every one."""
+    """Start, crash, cut off, pause, resume, cancel, fork, edit, in any order; the promise holds after every one."""
+
+    killed: Kill
 
     @initialize()
     def begin(self) -> None:
@@ -193,25 +203,14 @@ class Histories(RuleBasedStateMachine):
         self.start()
 
     def flow(self) -> Flow:
-        cells: dict[str, Any] = {"__name__": "__main__", "K": self.constant}
-        exec(
-            "def items(x): return [x, x + 1, x + 2 + K]\n"
-            "def one(item): return item * 10\n"
-            "def bad(one, fail):\n    if fail: raise ValueError('asked to')\n    return sum(one)\n"
-            "def end(bad): return bad + 1\n",
-            cells,
-        )
-        return Flow(
-            "history",
-            [cells["items"], step(cells["one"], each={"item": "items"}, limit=2), cells["bad"], cells["end"]],
-        )
+        return history(self.constant)
 
     def expected(self, x: int) -> int:
         return (x + x + 1 + x + 2 + self.constant) * 10 + 1
 
-    def pick(self, data: st.DataObject) -> Run:
-        uid = data.draw(st.sampled_from(self.runs))
-        return open_run(self.store, uid, flow=self.flow())
+    def pick(self, number: int) -> Run:
+        # What is drawn must not depend on how far a crash had come.
+        return open_run(self.store, self.runs[number % len(self.runs)], flow=self.flow())
 
     @rule()
     def start(self) -> None:
@@ -224,28 +223,37 @@ class Histories(RuleBasedStateMachine):
         with pytest.raises(RunFailedError, match="asked to"):
             run.result(WAIT_S)
 
+    @rule(kill_at=st.integers(1, 80), number=NUMBERS)
+    def crash(self, kill_at: int, number: int) -> None:
+        """Another process takes over a run that nobody drives, or starts one, and is killed."""
+        run = self.pick(number)
+        uid = run.id if run.state in ("interrupted", "paused") else None
+        given = {"x": len(self.runs), "constant": self.constant}
+        self.killed(store=self.store, kill_at=kill_at, resume=uid, **given)
+        self.runs += [run.id for run in list_runs(self.store) if run.id not in self.runs]
+
     @rule()
     def cut_off(self) -> None:
         close_store(self.store)
 
-    @rule(data=st.data())
-    def pause(self, data: st.DataObject) -> None:
+    @rule(number=NUMBERS)
+    def pause(self, number: int) -> None:
         with contextlib.suppress(RunError):  # it has ended
-            self.pick(data).pause()
+            self.pick(number).pause()
 
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
+    @rule(number=NUMBERS)
+    def cancel(self, number: int) -> None:
         with contextlib.suppress(RunError):
-            self.pick(data).cancel()
+            self.pick(number).cancel()
 
-    @rule(data=st.data())
-    def resume(self, data: st.DataObject) -> None:
+    @rule(number=NUMBERS)
+    def resume(self, number: int) -> None:
         with contextlib.suppress(RunError):  # it is at work, has ended, or its code has changed
-            self.pick(data).resume()
+            self.pick(number).resume()
 
-    @rule(data=st.data())
-    def fork(self, data: st.DataObject) -> None:
-        run = self.pick(data).rerun(with_={"fail": False})
+    @rule(number=NUMBERS)
+    def fork(self, number: int) -> None:
+        run = self.pick(number).rerun(with_={"fail": False})
         self.runs.append(run.id)
         assert run.result(WAIT_S) == self.expected(run.inputs["x"])
 
@@ -253,10 +261,10 @@ class Histories(RuleBasedStateMachine):
     def edit(self) -> None:
         self.constant += 1
 
-    @rule(data=st.data())
-    def wait(self, data: st.DataObject) -> None:
+    @rule(number=NUMBERS)
+    def wait(self, number: int) -> None:
         with contextlib.suppress(RunError):
-            self.pick(data).result(WAIT_S)
+            self.pick(number).result(WAIT_S)
 
     @invariant()
     def promise(self) -> None:
@@ -273,5 +281,9 @@ class Histories(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+@pytest.mark.timeout(300)
+def test_any_history_of_runs_keeps_the_promise(killed: Kill) -> None:
+    Histories.killed = staticmethod(killed)
+    run_state_machine_as_test(
+        Histories, settings=settings(max_examples=20, stateful_step_count=15, deadline=None)
+    )
