@@ -23,6 +23,7 @@ if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
         "the forms need ipywidgets and anywidget; run: pip install 'omics-nb[notebook]'", extra="notebook"
     )
 
+from .address import from_address as from_address
 from .comparison import ComparisonPicker as ComparisonPicker
 from .hits import HitsView as HitsView
 from .journey import Explore as Explore
@@ -31,7 +32,11 @@ from .journey import explore as explore
 from .question import QuestionBox as QuestionBox
 from .result import ReportSaver as ReportSaver
 from .result import ResultView as ResultView
+from .run_panel import RunPanel as RunPanel
+from .runs import RunsView as RunsView
 from .study import StudySheet as StudySheet
+from .table import Column as Column
+from .table import Table as Table
 from .task import Cancelled as Cancelled
 from .task import Task as Task
 from .trouble import error_card as error_card

@@ -96,7 +96,7 @@ class Explore(VBox):
         self.steps = self._make_steps()
         self._focus = Focus()
         super().__init__([style_sheet(), *self.steps, self._focus])
-        marked(self, "omics-explore")
+        marked(self, "omics-page", "omics-explore")
         self._close_after(1)
 
     def _make_steps(self) -> tuple[Step, ...]:

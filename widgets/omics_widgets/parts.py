@@ -12,7 +12,9 @@ from ipywidgets import HTML, Button, VBox
 from omics_nb.display import STYLE as DISPLAY_STYLE
 from omics_nb.display.markup import Html, el
 
-PAGE_STYLE = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+_HERE = files(__package__)
+PALETTE = _HERE.joinpath("palette.css").read_text(encoding="utf-8")
+PAGE_STYLE = PALETTE + _HERE.joinpath("style.css").read_text(encoding="utf-8")
 
 
 def block(*children: object, kind: str = "", **attributes: object) -> str:

@@ -1,0 +1,139 @@
+"""Runs in a process of their own, which outlive the kernel, the page or the shell that asked for them.
+
+::
+
+    run = detached.start("quick_report", accession="GSE9000001")
+    run.state, run.events(after=0), run.cancel()  # from any process, as with every run
+
+The process owns its run, tells its id as soon as the run is on the disk, and ends with it. What it is asked for and
+what it answers are pickles over its own pipes: both ends are this program, by the same user.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from .errors import FlowError, OmicsError, RunError
+
+if TYPE_CHECKING:
+    from .workflow import Flow, Run
+
+
+def start(flow: str | Flow, /, **inputs: Any) -> Run:
+    """As ``flows.start``: the run, once it is on the disk. Raises what that raises.
+
+    A flow of your own must be in a module that can be imported: FlowError for one that was made in a notebook.
+    """
+    return _ask("start", flow if isinstance(flow, str) else _place(flow), inputs)
+
+
+def resume(run: Run) -> Run:
+    """As ``run.resume()``."""
+    return _ask("resume", run.id, {})
+
+
+def rerun(run: Run, *, from_step: str | None = None, with_: Mapping[str, object] | None = None) -> Run:
+    """As ``run.rerun()``: the new run."""
+    return _ask("rerun", run.id, {"from_step": from_step, "with_": with_})
+
+
+def can_import(flow: Flow) -> bool:
+    """Whether another process can find a flow: it is in a module, not in a notebook."""
+    found = vars(sys.modules.get(flow.module, object)).values()
+    return flow.module != "__main__" and any(item is flow for item in found)
+
+
+def _place(flow: Flow) -> tuple[str, str]:
+    if not can_import(flow):
+        raise FlowError(
+            f"flow {flow.name!r} is in no module that another process could import; "
+            "put it into a file, or start it here: omics_nb.start(flow)",
+            flow=flow.name,
+        )
+    return flow.module, flow.name
+
+
+def _ask(verb: str, what: object, options: Mapping[str, object]) -> Run:
+    from . import flows
+
+    # A session of its own: what ends a kernel or a terminal with all that belongs to it must not end the run.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omics_nb.detached"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        start_new_session=True,
+    )
+    said, complained = _exchange(process, pickle.dumps((verb, what, dict(options))))
+    # Its end is waited for, so that it leaves no zombie.
+    threading.Thread(target=process.wait, name="detached-run", daemon=True).start()
+    if not said:
+        why = complained.decode(errors="replace").strip().splitlines()
+        raise RunError(f"the process for the run did not begin: {why[-1] if why else 'it said nothing'}")
+    answer = pickle.loads(said)  # noqa: S301 - from our own process, see above
+    if isinstance(answer, Exception):
+        raise answer
+    return flows.get_run(str(answer))
+
+
+def _exchange(process: subprocess.Popen[bytes], request: bytes) -> tuple[bytes, bytes]:
+    """What the process answers before it closes its output, and what it complained of where it answered nothing."""
+    asked, answered, complaints = (
+        cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout, process.stderr)
+    )
+    with suppress(BrokenPipeError), asked:
+        asked.write(request)
+    with answered, complaints:
+        said = answered.read()
+        return said, b"" if said else complaints.read()
+
+
+def _serve() -> None:
+    """Do what standard input asks for, say which run that is, and stay until it ends."""
+    verb, what, options = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process, see above
+    try:
+        run = _begin(verb, what, options)
+    except OmicsError as error:
+        _answer(error)
+        return
+    _answer(run.id)
+    # Why a run ended is in the store, where whoever follows it reads it.
+    with suppress(OmicsError):
+        run.result()
+
+
+def _begin(verb: str, what: Any, options: dict[str, Any]) -> Run:
+    from . import flows
+    from .workflow import Flow
+
+    if verb == "start":
+        if not isinstance(what, str):
+            module, name = what
+            known = vars(import_module(module)).values()
+            what = next(flow for flow in known if isinstance(flow, Flow) and flow.name == name)
+        return flows.start(what, **options)
+    run = flows.get_run(what)
+    return run.resume() if verb == "resume" else run.rerun(**options)
+
+
+def _answer(answer: object) -> None:
+    """Write the one answer and let go of the pipes, which end with whoever asked."""
+    with sys.stdout.buffer as out:
+        pickle.dump(answer, out)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - until the process ends
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,254 @@
+// A table of any length: only the rows in sight are elements. Filter, facets and order are of the page alone; the kernel
+// gives the rows once and hears which one is opened. Cells are set as text.
+
+const BEYOND = 8; // rows kept above and below what is in sight
+const ROW = { wide: 52, narrow: 96 };
+const NARROW = 640;
+let tables = 0;
+
+/** What a row is searched by. */
+export function haystack(row) {
+  return row.join("\n").toLowerCase();
+}
+
+/** Numbers of the rows that hold every word of `text` and have the chosen value in each facet ("" is any). */
+export function matching(rows, stacks, text, facets = {}) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const chosen = Object.entries(facets).filter(([, value]) => value !== "");
+  const found = [];
+  for (let at = 0; at < rows.length; at++) {
+    if (!words.every((word) => stacks[at].includes(word))) continue;
+    if (chosen.every(([column, value]) => values(rows[at][column]).includes(value))) found.push(at);
+  }
+  return found;
+}
+
+/** A cell may hold several values, parted by "; ". */
+export function values(cell) {
+  return String(cell ?? "").split("; ").filter(Boolean);
+}
+
+/** [value, count] of a column, the most frequent first. */
+export function counts(rows, column) {
+  const found = new Map();
+  for (const row of rows) for (const value of values(row[column])) found.set(value, (found.get(value) ?? 0) + 1);
+  return [...found].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+}
+
+/** Numbers of rows in order of a column; rows without a value come last either way; equal ones stay as they were. */
+export function ordered(numbers, rows, column, descending, numeric) {
+  const collator = new Intl.Collator("en", { numeric: true });
+  const empty = (value) => value === null || value === undefined || value === "";
+  const compare = numeric ? (a, b) => a - b : (a, b) => collator.compare(a, b);
+  return [...numbers].sort((one, other) => {
+    const [a, b] = [rows[one][column], rows[other][column]];
+    if (empty(a) || empty(b)) return empty(a) - empty(b) || one - other;
+    return (descending ? compare(b, a) : compare(a, b)) || one - other;
+  });
+}
+
+/** First and last (not included) row to draw. */
+export function inSight(top, height, rowHeight, n) {
+  const first = Math.max(0, Math.floor(top / rowHeight) - BEYOND);
+  return [first, Math.min(n, Math.ceil((top + height) / rowHeight) + BEYOND)];
+}
+
+/** Where a key leads from row `at` of `n`; undefined if it leads nowhere. */
+export function moved(key, at, n, page) {
+  const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -n, End: n };
+  return key in steps && n > 0 ? Math.min(n - 1, Math.max(0, at + steps[key])) : undefined;
+}
+
+function make(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+function render({ model, el }) {
+  const id = `omics-table-${++tables}`;
+  const filter = make("input", { type: "search", id: `${id}-filter`, autocomplete: "off" });
+  const facets = make("div", { class: "omics-facets" });
+  const count = make("span", { role: "status", class: "omics-count" });
+  const head = make("div", { role: "row", class: "omics-row omics-head" });
+  const space = make("div", { class: "omics-space", role: "rowgroup" });
+  const body = make("div", { class: "omics-body" }, space);
+  const grid = make("div", { role: "grid", class: "omics-grid", tabindex: 0 }, make("div", { role: "rowgroup" }, head), body);
+  const tools = make(
+    "div",
+    { class: "omics-tools" },
+    make("div", { class: "omics-tool" }, make("label", { for: filter.id }, "Filter"), filter),
+    facets,
+    count,
+  );
+  const root = make("div", { class: "omics-page omics-datatable" }, tools, grid);
+  el.append(root);
+
+  let rows = [];
+  let stacks = [];
+  let numbers = [];
+  let active = 0;
+  let order = null;
+  let height = ROW.wide;
+  let frame = 0;
+  const columns = () => model.get("columns");
+  const shown = () => columns().map((column, at) => [column, at]).filter(([column]) => column.kind !== "detail");
+  const detail = () => columns().findIndex((column) => column.kind === "detail");
+
+  const cell = (row, [column, at]) => {
+    const made = make("div", { role: "gridcell", class: `omics-cell omics-kind-${column.kind}` });
+    const empty = row[at] === null || row[at] === undefined || row[at] === "";
+    const text = empty ? "" : `${row[at]}${column.unit ?? ""}`;
+    made.append(make("span", { class: "omics-cell-text", title: text }, text));
+    if (column.kind === "state") made.firstChild.classList.add("omics-state", `omics-is-${text}`);
+    if (column.kind === "main" && detail() >= 0 && row[detail()]) {
+      made.append(make("span", { class: "omics-cell-detail", title: row[detail()] }, row[detail()]));
+    }
+    return made;
+  };
+
+  const line = (place) => {
+    const row = rows[numbers[place]];
+    const made = make("div", { role: "row", class: "omics-row", id: `${id}-${place}`, "aria-rowindex": place + 2 });
+    made.style.transform = `translateY(${place * height}px)`;
+    made.dataset.place = place;
+    made.setAttribute("aria-selected", String(row[0]) === model.get("selected"));
+    made.classList.toggle("omics-active", place === active);
+    made.append(...shown().map((item) => cell(row, item)));
+    return made;
+  };
+
+  const draw = () => {
+    frame = 0;
+    const [first, last] = inSight(body.scrollTop, body.clientHeight, height, numbers.length);
+    space.replaceChildren(...Array.from({ length: last - first }, (_, at) => line(first + at)));
+    if (active >= first && active < last) grid.setAttribute("aria-activedescendant", `${id}-${active}`);
+    else grid.removeAttribute("aria-activedescendant");
+  };
+  const soon = () => (frame ||= requestAnimationFrame(draw));
+
+  const measure = () => {
+    const narrow = root.clientWidth > 0 && root.clientWidth < NARROW;
+    root.classList.toggle("omics-narrow", narrow);
+    height = narrow ? ROW.narrow : ROW.wide;
+    root.style.setProperty("--omics-row", `${height}px`);
+    space.style.height = `${numbers.length * height}px`;
+    soon();
+  };
+
+  const apply = () => {
+    const chosen = Object.fromEntries([...facets.querySelectorAll("select")].map((s) => [s.dataset.column, s.value]));
+    numbers = matching(rows, stacks, filter.value, chosen);
+    if (order) numbers = ordered(numbers, rows, order.column, order.descending, columns()[order.column].kind === "number");
+    const [one, many] = model.get("noun");
+    const all = `${rows.length.toLocaleString("en")} ${rows.length === 1 ? one : many}`;
+    count.textContent = numbers.length === rows.length ? all : `${numbers.length.toLocaleString("en")} of ${all}`;
+    grid.setAttribute("aria-rowcount", numbers.length + 1);
+    active = Math.min(active, Math.max(0, numbers.length - 1));
+    measure();
+  };
+
+  const heads = () => {
+    head.style.setProperty("--omics-columns", shown().map(([column]) => column.width ?? "1fr").join(" "));
+    root.style.setProperty("--omics-columns", head.style.getPropertyValue("--omics-columns"));
+    head.replaceChildren(
+      ...shown().map(([column, at]) => {
+        const sorted = order?.column === at;
+        const mark = sorted ? (order.descending ? " ▼" : " ▲") : "";
+        const press = make("button", { type: "button", class: "omics-sort" }, column.label + mark);
+        press.addEventListener("click", () => {
+          order = sorted && order.descending ? null : { column: at, descending: sorted };
+          heads();
+          head.children[shown().findIndex(([, other]) => other === at)].firstChild.focus();
+          apply();
+        });
+        const sort = sorted ? (order.descending ? "descending" : "ascending") : "none";
+        return make("div", { role: "columnheader", class: `omics-kind-${column.kind}`, "aria-sort": sort }, press);
+      }),
+    );
+  };
+
+  const choices = () => {
+    const before = new Map([...facets.querySelectorAll("select")].map((s) => [s.dataset.column, s.value]));
+    facets.replaceChildren(
+      ...columns().flatMap((column, at) => {
+        const found = column.facet ? counts(rows, at) : [];
+        if (found.length < 2) return [];
+        const select = make("select", { id: `${id}-facet-${at}`, "data-column": at });
+        select.append(make("option", { value: "" }, "any"));
+        for (const [value, n] of found) select.append(make("option", { value }, `${value} (${n.toLocaleString("en")})`));
+        select.value = found.some(([value]) => value === before.get(String(at))) ? before.get(String(at)) : "";
+        select.addEventListener("change", apply);
+        return [make("div", { class: "omics-tool" }, make("label", { for: select.id }, column.label), select)];
+      }),
+    );
+  };
+
+  const take = () => {
+    rows = model.get("rows");
+    stacks = rows.map(haystack);
+    choices();
+    apply();
+  };
+
+  const open = (place) => {
+    if (place >= numbers.length || model.get("disabled")) return;
+    active = place;
+    model.set("selected", String(rows[numbers[place]][0]));
+    model.save_changes();
+    model.send({ open: String(rows[numbers[place]][0]) });
+    draw();
+  };
+
+  const press = (event) => {
+    if (event.target !== grid) return;
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      open(active);
+      return;
+    }
+    const to = moved(event.key, active, numbers.length, Math.max(1, Math.floor(body.clientHeight / height) - 1));
+    if (to === undefined) return;
+    event.preventDefault();
+    active = to;
+    const [top, bottom] = [to * height, (to + 1) * height];
+    if (top < body.scrollTop) body.scrollTop = top;
+    else if (bottom > body.scrollTop + body.clientHeight) body.scrollTop = bottom - body.clientHeight;
+    draw();
+  };
+
+  const click = (event) => {
+    const row = event.target.closest("[data-place]");
+    if (row && !window.getSelection()?.toString()) open(Number(row.dataset.place));
+  };
+
+  const restyle = () => {
+    grid.setAttribute("aria-label", model.get("caption"));
+    grid.setAttribute("aria-disabled", model.get("disabled"));
+    heads();
+    take();
+  };
+  const watch = new ResizeObserver(measure);
+  watch.observe(root);
+  filter.addEventListener("input", apply);
+  body.addEventListener("scroll", soon);
+  body.addEventListener("click", click);
+  grid.addEventListener("keydown", press);
+  const disable = () => grid.setAttribute("aria-disabled", model.get("disabled"));
+  model.on("change:rows", take);
+  model.on("change:columns change:caption", restyle);
+  model.on("change:selected", soon);
+  model.on("change:disabled", disable);
+  restyle();
+  return () => {
+    watch.disconnect();
+    cancelAnimationFrame(frame);
+    model.off("change:rows", take);
+    model.off("change:columns change:caption", restyle);
+    model.off("change:selected", soon);
+    model.off("change:disabled", disable);
+  };
+}
+
+export default { render };
