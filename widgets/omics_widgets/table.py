@@ -20,7 +20,8 @@ _HERE = Path(__file__)
 class Column(NamedTuple):
     """A column. ``main`` is the widest, under which a ``detail`` is shown; ``width`` as CSS has it.
 
-    ``unit`` follows each number. A ``facet`` can be narrowed to one of its values; a cell may have several, parted by "; ".
+    ``unit`` follows each number. A ``facet`` can be narrowed to one of its values, of which a cell may have several,
+    parted by "; ".
     """
 
     label: str
