@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .agents.saved import saved_search as saved_search
     from .agents.search import search as search
     from .agents.search import similar as similar
+    from .agents.summarise import summarise as summarise
     from .errors import OmicsError as OmicsError
     from .flows import get_run as get_run
     from .flows import list_flows as list_flows
@@ -64,6 +65,7 @@ _HOMES = {
     "agents.report": "report",
     "agents.saved": "save_search saved_search",
     "agents.search": "search similar",
+    "agents.summarise": "summarise",
     "errors": "OmicsError",
     "flows": "get_run list_flows runs start start_report",
     "records": "Contrast DEResult Hit Hits Quality Query Study Term",

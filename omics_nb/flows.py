@@ -41,7 +41,7 @@ from .errors import (
     RunNotFoundError,
 )
 from .geo.lazy import Tables
-from .index import ONE_WORD
+from .index import ONE_WORD, summary
 from .progress import listening
 from .records import Contrast, DEResult, Hits, Quality, Query, Study
 from .reporting import Report
@@ -268,10 +268,11 @@ _FLOWS = {flow.name: flow for flow in (FULL_ANALYSIS, SIMPLE_SEARCH, QUICK_REPOR
 register(
     *(
         getattr(records, name)
-        for name in "Term Query Hit Hits FileRecord Study Check Quality Contrast".split()
+        for name in "Term Query Hit Hits Removed Sent FileRecord Study Check Quality Contrast".split()
     ),
     *(records.Proposal, records.DEResult, records.Figure, Tables, Chosen, Validation),
     *(reporting.Report, reporting.Statement, reporting.Citation, reporting.Repeat),
+    *(summary.Summary, summary.Cited, summary.Generated),
 )
 
 

@@ -68,6 +68,7 @@ class Hit:
     fitness: float = 1.0
     merged: tuple[str, ...] = ()
     snippet: str = ""
+    overall_design: str = ""
     embedding: float | None = None
 
     def __str__(self) -> str:

@@ -145,3 +145,10 @@ def test_a_step_is_the_same_code_in_every_process() -> None:
         for _ in range(2)
     }
     assert len(seen) == 1
+
+
+def test_a_search_with_all_that_it_tells_is_kept_by_a_run() -> None:
+    run = omics.start("simple_search", question="breast cancer, not mouse, tumor versus normal, 90 per group")
+    hits = run.result()
+    assert hits.removed
+    assert run["hits"] == hits

@@ -1,9 +1,9 @@
 """Agents: named, typed, versioned bindings of the library's verbs, and a registry for your own.
 
 An agent is an ordinary function with annotations. The built-in ones are the chain ``query``, ``search``, ``data``,
-``quality``, ``analysis`` and ``report``, and beside it what surrounds a study: ``files``, ``publications``,
-``raw_data``, ``family`` and ``genes``. Another package adds its own by an entry point in the group
-``omics_nb.agents`` whose object is the function, a notebook by :func:`register`.
+``quality``, ``analysis`` and ``report``, and beside it ``similar``, ``summarise`` and what surrounds a study:
+``files``, ``publications``, ``raw_data``, ``family`` and ``genes``. Another package adds its own by an entry point in
+the group ``omics_nb.agents`` whose object is the function, a notebook by :func:`register`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _BUILT_IN = {
     "query": "omics_nb.agents.query:understand",
     "search": "omics_nb.agents.search:search",
     "similar": "omics_nb.agents.search:similar",
+    "summarise": "omics_nb.agents.summarise:summarise",
     "data": "omics_nb.agents.data:fetch",
     "files": "omics_nb.agents.data:files",
     "publications": "omics_nb.agents.data:publications",

@@ -12,7 +12,7 @@ import click
 
 from .. import __version__, errors
 from .around import family, files, publications, raw_data
-from .index import index, similar
+from .index import index, similar, summarise
 from .reports import demo, report
 from .runs import runs
 from .studies import NOTHING_FOUND as NOTHING_FOUND
@@ -81,6 +81,7 @@ def main() -> None:
 for _command in (
     search,
     similar,
+    summarise,
     index,
     vocab,
     fetch,

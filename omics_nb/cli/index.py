@@ -1,4 +1,4 @@
-"""``index`` and ``similar``: a full-text index of studies on this machine, and studies like one."""
+"""``index``, ``similar`` and ``summarise``: an index of studies on this machine, studies like one, what studies say."""
 
 from __future__ import annotations
 
@@ -107,4 +107,33 @@ def similar(accession: str, source: str | None, limit: int, as_json: bool) -> No
     else:
         click.echo(str(hits))
     if not hits:
+        raise SystemExit(NOTHING_FOUND)
+
+
+@click.command()
+@click.argument("question", required=False)
+@source_option
+@click.option(
+    "--study", "accession", metavar="ACCESSION", help="Of this study; default: of what the search finds."
+)
+@click.option("--limit", default=6, show_default=True, type=click.IntRange(min=1), help="Sentences.")
+@as_json_option
+def summarise(
+    question: str | None, source: str | None, accession: str | None, limit: int, as_json: bool
+) -> None:
+    """Say in the studies' own sentences what they have for QUESTION, each with the place it stands in."""
+    from ..agents.data import fetch
+    from ..agents.search import search
+    from ..agents.summarise import summarise as say
+
+    if not question and not accession:
+        raise click.UsageError("give a QUESTION, or a study by --study ACCESSION")
+    with working("reading"):
+        of = fetch(accession, source=source) if accession else search(question or "", source=source)
+        found = say(of, question, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(str(found))
+    if not found.sentences:
         raise SystemExit(NOTHING_FOUND)

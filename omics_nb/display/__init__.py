@@ -34,3 +34,5 @@ from .study import quality_html as quality_html
 from .study import quality_text as quality_text
 from .study import study_html as study_html
 from .study import study_text as study_text
+from .summary import summary_html as summary_html
+from .summary import summary_text as summary_text

@@ -262,6 +262,7 @@ def to_hit(header: StudyHeader, ranked: Ranked, source: str, synthetic: bool, sn
         fitness=round(ranked.fitness, 6),
         merged=ranked.merged,
         snippet=snippet,
+        overall_design=header.overall_design,
     )
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from ..display.numbers import counted
 from ..display.result import counts_at, threshold_text
 from ..errors import AnalysisError, DataError
+from ..index.summary import summarise
 from ..records import DEResult, Figure, Hits, Quality, Query, Study
 from .citations import cited_by
 from .document import Report, Statement
@@ -18,6 +19,7 @@ from .repeat import how_to_repeat
 
 SMALL_GROUP = 3
 _HEAT_MAP_ROWS = 30
+_SENTENCES = 4
 
 
 def build_report(
@@ -63,6 +65,7 @@ def build_report(
         repeat=how_to_repeat(study, result, question=question or (query.text if query else None)),
         created=created or datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(result.versions),
+        said=summarise(study, query, limit=_SENTENCES, source=study.source),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..display.markup import clean
 from ..display.plain import one_line, source_text, wrap
+from ..index.summary import Summary
 from ..records import DEResult, Figure, Hits, Quality, Query, Study
 
 
@@ -58,7 +59,7 @@ class Report:
 
     ``notes`` say how the study and the comparison were chosen. ``warnings`` come first wherever the report
     is shown. ``findings``, ``comparison`` and ``methods`` are statements whose numbers were taken from the
-    tables of ``result``. ``created`` is an ISO time in UTC.
+    tables of ``result``. ``said`` are the study's own sentences for the question. ``created`` is an ISO time in UTC.
     """
 
     title: str
@@ -78,6 +79,7 @@ class Report:
     repeat: Repeat
     created: str
     versions: Mapping[str, str]
+    said: Summary | None = None
 
     @property
     def synthetic(self) -> bool:

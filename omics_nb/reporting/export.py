@@ -123,7 +123,7 @@ def report_json(report: Report) -> str:
         **_fields(report, "query", "hits"),
         "study": {**_fields(study, *_names(study, without=("matrices", "features"))), "matrices": matrices},
         **_fields(report, "quality", "result", "figures", "notes", "warnings", "findings", "comparison"),
-        **_fields(report, "methods", "citations", "repeat", "versions"),
+        **_fields(report, "methods", "citations", "repeat", "versions", "said"),
     }
     return json.dumps(plain(document), allow_nan=False, separators=(",", ":"))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..display import markup, question, result, study
 from ..display.markup import Html, el, join
+from ..display.summary import summary_body
 from .document import Citation, Report, Statement
 
 _SAMPLES_SHOWN = 60
@@ -104,6 +105,7 @@ def _sections(report: Report) -> list[Section]:
         ("question", "Question", _question(report)),
         ("studies", "Choice of the study", _choice(report)),
         ("study", "The study", _study(report)),
+        ("said", "What the study says itself", _said(report)),
         ("files", "Where the data came from", study.files_table(report.study.files)),
         ("quality", "Quality", study.quality_body(report.quality)),
         ("design", "Design and comparison", _design(report)),
@@ -132,6 +134,11 @@ def _cited(statement: Statement) -> list[object]:
 
 def _anchor(key: str) -> str:
     return "cite-" + key.casefold().replace(" ", "-")
+
+
+def _said(report: Report) -> Html | None:
+    said = report.said
+    return summary_body(said) if said and (said.sentences or said.notes) else None
 
 
 def _question(report: Report) -> Html | None:
