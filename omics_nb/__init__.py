@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import figures as figures
     from .agents import Agent as Agent
     from .agents import get_agent as get_agent
     from .agents import invoke as invoke
@@ -71,10 +72,13 @@ _HOMES = {
     "records": "Contrast DEResult Hit Hits Quality Query Study Term",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
-__all__ = [*_HOME_OF, "__version__"]
+_ROOMS = ("figures",)
+__all__ = [*_HOME_OF, *_ROOMS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'omics_nb' has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from . import records, reporting
 from . import settings as _settings
@@ -40,6 +40,7 @@ from .errors import (
     QuestionError,
     RunNotFoundError,
 )
+from .figures.figure import Axis, Figure, Group, Layer
 from .geo.lazy import Tables
 from .index import ONE_WORD, summary
 from .progress import listening
@@ -270,7 +271,8 @@ register(
         getattr(records, name)
         for name in "Term Query Hit Hits Removed Sent FileRecord Study Check Quality Contrast".split()
     ),
-    *(records.Proposal, records.DEResult, records.Figure, Tables, Chosen, Validation),
+    *(records.Proposal, records.DEResult, Tables, Chosen, Validation),
+    *(Figure, Axis, Group, *get_args(Layer)),
     *(reporting.Report, reporting.Statement, reporting.Citation, reporting.Repeat),
     *(summary.Summary, summary.Cited, summary.Generated),
 )

@@ -529,22 +529,3 @@ class DEResult:
 
     def _repr_html_(self) -> str:
         return display.result_html(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure and its text form; ``svg`` is a complete SVG element without scripts."""
-
-    name: str
-    title: str
-    svg: str
-    text: str
-
-    def __repr__(self) -> str:
-        return f"Figure({self.name!r}, {self.text!r})"
-
-    def __str__(self) -> str:
-        return self.text
-
-    def _repr_html_(self) -> str:
-        return display.figure_html(self)

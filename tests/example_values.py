@@ -9,6 +9,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from omics_nb.figures.figure import Axis, Figure, Group, Points
 from omics_nb.geo.around import (
     Family,
     Files,
@@ -23,7 +24,6 @@ from omics_nb.records import (
     Check,
     Contrast,
     DEResult,
-    Figure,
     FileRecord,
     Hit,
     Hits,
@@ -31,12 +31,6 @@ from omics_nb.records import (
     Query,
     Study,
     Term,
-)
-
-SVG = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 200" width="320" height="200">'
-    '<circle cx="90" cy="80" r="8" fill="#b2182b"/><circle cx="230" cy="120" r="8" fill="#2166ac"/>'
-    '<text x="160" y="190" text-anchor="middle">logFC</text></svg>'
 )
 
 
@@ -72,9 +66,7 @@ def values(
         study=study,
         quality=_quality(say, study),
         result=_result(say, study),
-        figure=Figure(
-            say("volcano"), say("Volcano plot"), SVG, say("3 genes are higher in treated samples.")
-        ),
+        figure=_figure(say),
         files=_files(say, source, synthetic),
         publications=Publications(
             say("GSE42872"),
@@ -90,6 +82,32 @@ def values(
         ),
         raw_data=_raw_data(say, source, synthetic),
         family=Family(say("GSE42872"), (say("GSE1"),), (say("GSE2"), say("GSE3")), source, synthetic),
+    )
+
+
+def _figure(say: Callable[[str], str]) -> Figure:
+    data = pd.DataFrame(
+        {
+            "gene": [say(f"GENE{n}") for n in range(4)],
+            "logFC": [2.0, -1.5, 1.2, 0.1],
+            "P": [4.0, 3.0, 2.0, 0.2],
+            "called": [say("higher")] * 3 + [say("other")],
+        }
+    )
+    return Figure(
+        "volcano",
+        say("Volcano plot"),
+        say("3 genes are higher in treated samples."),
+        table=data,
+        data=data,
+        layers=(Points("logFC", "P", "called", "gene", labels=(0, 1), told=("gene", "P")),),
+        x=Axis(say("log2 fold change")),
+        y=Axis(say("-log10 P")),
+        groups=(
+            Group(say("higher"), "#D55E00", "triangle-up"),
+            Group(say("other"), "#9A9A9A", quiet=True),
+        ),
+        legend=say("agent"),
     )
 
 

@@ -35,7 +35,7 @@ HTML: dict[str, Callable[[Values], str]] = {
     "study": lambda v: display.study_html(v.study),
     "quality": lambda v: display.quality_html(v.quality),
     "result": lambda v: display.result_html(v.result),
-    "figure": lambda v: display.figure_html(v.figure),
+    "figure": lambda v: v.figure._repr_html_(),
     "files": lambda v: display.files_html(v.files),
     "publications": lambda v: display.publications_html(v.publications),
     "raw_data": lambda v: display.raw_data_html(v.raw_data),
@@ -178,7 +178,7 @@ def test_tables_have_captions_scopes_and_a_wrapper_that_scrolls(name: str) -> No
 
 
 def test_figures_carry_their_text_form() -> None:
-    page = Page(display.figure_html(values().figure))
+    page = Page(values().figure._repr_html_())
     assert page.all("img")[0]["alt"] == "Volcano plot. 3 genes are higher in treated samples."
     assert "3 genes are higher in treated samples." in page.text
 

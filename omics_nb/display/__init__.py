@@ -27,7 +27,6 @@ from .question import explain_query as explain_query
 from .question import hits_html as hits_html
 from .question import hits_text as hits_text
 from .question import query_html as query_html
-from .result import figure_html as figure_html
 from .result import result_html as result_html
 from .result import result_text as result_text
 from .study import quality_html as quality_html

@@ -1,8 +1,7 @@
-"""A result of differential expression, and figures."""
+"""A result of differential expression."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from .plain import source_text, table_text, wrap
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..records import DEResult, Figure
+    from ..records import DEResult
 
 THRESHOLDS = ((0.05, 0.0), (0.05, 1.0), (0.01, 0.0), (0.01, 1.0))
 _TOP_SHOWN = 15
@@ -137,15 +136,3 @@ def result_text(result: DEResult, *, n: int = 10) -> str:
     headers = ("feature", "symbol", *_number_columns(top))
     lines.append(table_text(headers, list(_top_rows(top)), numeric=range(2, len(headers)), flexible=1))
     return "\n".join([*lines, *(wrap(f"! {note}") for note in result.notes)])
-
-
-def figure_html(figure: Figure) -> str:
-    return card(figure_body(figure))
-
-
-def figure_body(figure: Figure) -> Html:
-    """The figure as an image (in one a browser runs no script and loads nothing), its text form below."""
-    data = base64.b64encode(figure.svg.encode("utf-8")).decode("ascii")
-    image = el("img", src=f"data:image/svg+xml;base64,{data}", alt=f"{figure.title}. {figure.text}")
-    caption = el("figcaption", el("strong", figure.title), figure.text)
-    return el("figure", image, caption, class_="omics-figure")

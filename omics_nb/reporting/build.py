@@ -10,8 +10,9 @@ from importlib.metadata import version
 from ..display.numbers import counted
 from ..display.result import counts_at, threshold_text
 from ..errors import AnalysisError, DataError
+from ..figures import Figure
 from ..index.summary import summarise
-from ..records import DEResult, Figure, Hits, Quality, Query, Study
+from ..records import DEResult, Hits, Quality, Query, Study
 from .citations import cited_by
 from .document import Report, Statement
 from .methods import method_statements
@@ -100,12 +101,12 @@ def _judge(study: Study, result: DEResult) -> Quality:
 
 
 def _draw(study: Study, result: DEResult) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
-    from ..analysis import plots
+    from .. import figures
 
     wanted: dict[str, Callable[[], Figure]] = {
-        "volcano plot": lambda: plots.volcano(result),
-        "PCA": lambda: plots.pca(study, platform=result.platform, color_by=result.contrast.factor),
-        "heat map": lambda: plots.heat_map(study, result, n=_HEAT_MAP_ROWS),
+        "volcano plot": lambda: figures.volcano(result),
+        "PCA": lambda: figures.pca(study, platform=result.platform, color_by=result.contrast.factor),
+        "heat map": lambda: figures.heat_map(study, result, n=_HEAT_MAP_ROWS),
     }
     drawn, lost = [], []
     for name, draw in wanted.items():

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..display.markup import clean
 from ..display.plain import one_line, source_text, wrap
+from ..figures import Figure
 from ..index.summary import Summary
-from ..records import DEResult, Figure, Hits, Quality, Query, Study
+from ..records import DEResult, Hits, Quality, Query, Study
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..display import markup, question, result, study
 from ..display.markup import Html, el, join
 from ..display.summary import summary_body
+from ..figures import figure_body
 from .document import Citation, Report, Statement
 
 _SAMPLES_SHOWN = 60
@@ -54,7 +55,7 @@ def report_card(report: Report) -> str:
         markup.notes(report.warnings, kind="warn"),
         _statements(report.findings),
         _statements(report.comparison),
-        [result.figure_body(figure) for figure in report.figures],
+        [figure_body(figure, with_table=False) for figure in report.figures],
         keep,
     )
 
@@ -110,7 +111,7 @@ def _sections(report: Report) -> list[Section]:
         ("quality", "Quality", study.quality_body(report.quality)),
         ("design", "Design and comparison", _design(report)),
         ("results", "Results", _results(report)),
-        ("figures", "Figures", join(result.figure_body(figure) for figure in report.figures) or None),
+        ("figures", "Figures", join(figure_body(figure) for figure in report.figures) or None),
         ("methods", "Methods", _methods(report)),
         ("repeat", "How to repeat it", _repeat(report)),
         ("versions", "Versions", _versions(report)),

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omics_nb import display
-from omics_nb.analysis import deseq2, plots
+from omics_nb import display, figures
+from omics_nb.analysis import deseq2
 from omics_nb.analysis.de import differential_expression
 from omics_nb.analysis.dispersion import fit_prior
 from omics_nb.analysis.negative_binomial import dispersion_likelihood, fit_glm, plain_likelihood
@@ -269,10 +269,10 @@ def test_text_figures_and_report_read_deseq2s_columns(count_study: Study) -> Non
     up = int((found["log2FoldChange"] > 0).sum())
     text = display.result_text(result)
     assert f"padj ≤ 0.05 and |log2FoldChange| ≥ 1: {up} higher, {len(found) - up} lower" in text
-    assert f"{up} are higher" in plots.volcano(result).text
-    assert "baseMean (log2)" in plots.ma(result).svg
-    assert f"Histogram of {result.n_tested} P-values" in plots.p_histogram(result).text
-    assert str(found.index[0]) in plots.heat_map(count_study, result).text
+    assert f"{up} are higher" in figures.volcano(result).text
+    assert "baseMean (log2)" in figures.ma(result).to_svg()
+    assert f"Histogram of {result.n_tested} P-values" in figures.p_histogram(result).text
+    assert str(found.index[0]) in figures.heat_map(count_study, result).text
     report = build_report(count_study, result)
     assert report.findings[0].evidence == "GSE1, GPL1: padj, log2FoldChange"
     assert "Wald test of DESeq2" in " ".join(statement.text for statement in report.methods)
@@ -294,4 +294,4 @@ def test_genes_of_which_nothing_is_left_may_be_all_that_were_replaced() -> None:
 def test_a_gene_whose_counts_were_all_replaced_has_no_place_in_an_ma_plot(make_study: MakeStudy) -> None:
     result, _ = analysed(make_study, "twelve")
     assert (result.table["baseMean"] == 0).any()
-    assert "higher" in plots.ma(result).text
+    assert "higher" in figures.ma(result).text

@@ -16,7 +16,37 @@ EXPLORE = "/voila/render/explore.ipynb"
 
 
 def volcano(page: Any) -> Any:
-    return page.get_by_role("img", name=re.compile("^Volcano plot"))
+    return page.locator(".omics-figure-volcano .js-plotly-plot")
+
+
+def look_closely(page: Any, figure: Any) -> None:
+    """Point at a gene, zoom into its surroundings, take the figure's files."""
+    point = figure.locator(".scatterlayer .trace").last.locator(".point").first
+    figure.scroll_into_view_if_needed()
+    point.wait_for()
+    box = point.bounding_box()
+    at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*at)
+    told = figure.locator(".hoverlayer .hovertext")
+    told.wait_for()
+    assert "P.Value" in (told.text_content() or "")
+    before = figure.evaluate("plot => plot._fullLayout.xaxis.range")
+    page.mouse.move(at[0] - 60, at[1] - 50)
+    page.mouse.down()
+    page.mouse.move(at[0] + 60, at[1] + 50, steps=4)
+    page.mouse.up()
+    page.wait_for_function(
+        "([old, plot]) => plot._fullLayout.xaxis.range[0] !== old", arg=[before[0], figure.element_handle()]
+    )
+    after = figure.evaluate("plot => plot._fullLayout.xaxis.range")
+    assert after[1] - after[0] < (before[1] - before[0]) / 2
+    view = page.locator(".omics-figure-volcano")
+    view.get_by_role("button", name="Get the files").click()
+    for kind in ("SVG", "PNG", "CSV"):
+        with page.expect_download() as download:
+            view.get_by_role("link", name=kind).click()
+        assert download.value.suggested_filename == f"volcano.{kind.lower()}"
+        assert Path(download.value.path()).stat().st_size > 1_000
 
 
 def focused(page: Any) -> str:
@@ -74,7 +104,7 @@ def test_a_person_goes_from_a_question_to_a_report(
     page.get_by_role("button", name="Find genes that differ").click()
 
     appears(page, volcano(page))
-    assert volcano(page).evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    look_closely(page, volcano(page))
     assert page.locator(".omics-numbers tbody tr").count() > 10
     assert page.get_by_text("synthetic data").first.is_visible()
 

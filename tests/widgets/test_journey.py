@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from omics_widgets import Explore, HitsView, ResultView, StudySheet, Verbs, explore
+from omics_widgets import Explore, FigureView, HitsView, ResultView, StudySheet, Verbs, explore
 
 import omics_nb as omics
 from omics_nb.errors import NotFoundError, OfflineError, QuestionError
@@ -20,6 +20,13 @@ from tests.example_values import values
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 QUESTION = "tamoxifen resistance in breast cancer, human"
+
+
+def figure_views(widget: Any) -> list[FigureView]:
+    """The figures that a widget holds, however deep."""
+    if isinstance(widget, FigureView):
+        return [widget]
+    return [view for child in getattr(widget, "children", ()) for view in figure_views(child)]
 
 
 def shown(page: Explore) -> list[int]:
@@ -74,7 +81,11 @@ def test_the_whole_journey_by_its_buttons(run: Any, words: Any, html: Any, tmp_p
         result = page.found.result
         assert result.contrast == page.picker.contrast
         assert str(result.top(1).index[0]) in words(page.result)
-        assert html(page.result).count("data:image/svg+xml;base64,") >= 3
+        drawn = [view for part in page.result.children[1:] for view in figure_views(part)]
+        assert len(drawn) >= 3
+        for view in drawn:
+            assert view.children[0].data
+            assert "samples" in words(view) or "features" in words(view)
 
         await press(page, page.saver.save.click, "save")
         saved = page.found.saved

@@ -8,7 +8,7 @@
 
 ``explore`` is the whole page. Its parts are widgets of their own, and take the function they call as an
 argument: ``QuestionBox``, ``HitsView``, ``StudySheet``, ``ComparisonPicker``, ``ResultView``,
-``ReportSaver``, and ``Task``, which runs what takes long and shows its state and its errors.
+``FigureView``, ``ReportSaver``, and ``Task``, which runs what takes long and shows its state and its errors.
 Notebooks become dashboards by ``python -m omics_widgets.dashboard notebooks``.
 """
 
@@ -25,6 +25,7 @@ if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
 
 from .address import from_address as from_address
 from .comparison import ComparisonPicker as ComparisonPicker
+from .figures import FigureView as FigureView
 from .hits import HitsView as HitsView
 from .journey import Explore as Explore
 from .journey import Verbs as Verbs

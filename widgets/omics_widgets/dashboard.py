@@ -28,7 +28,9 @@ def config() -> Config:
             "extension_allowlist": [
                 "@jupyter-widgets/jupyterlab-manager",
                 "@voila-dashboards/widgets-manager8",
+                # Widgets of anywidget, such as plotly's figures, and figures that a cell shows.
                 "anywidget",
+                "jupyterlab-plotly",
             ],
             "file_allowlist": [],
             "strip_sources": True,

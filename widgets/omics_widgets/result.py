@@ -11,9 +11,11 @@ from ipywidgets import HTML, HBox, VBox
 
 from omics_nb.display.markup import Html, el, fold, notes
 from omics_nb.display.numbers import counted
-from omics_nb.display.result import counts_at, figure_body, groups_table, result_body, threshold_text
-from omics_nb.records import DEResult, Figure
+from omics_nb.display.result import counts_at, groups_table, result_body, threshold_text
+from omics_nb.figures import Figure
+from omics_nb.records import DEResult
 
+from .figures import FigureView, warm_up
 from .parts import block, button, marked, visible
 
 _TOP = 15
@@ -48,10 +50,11 @@ class ResultView(VBox):
     """Shows a report's warnings, its volcano and table, and the other figures."""
 
     def __init__(self) -> None:
+        warm_up()
         self._summary = HTML()
-        self._volcano = marked(HTML(), "omics-volcano")
+        self._volcano = marked(VBox(), "omics-volcano")
         self._numbers = marked(HTML(), "omics-numbers")
-        self._others = marked(HTML(), "omics-others")
+        self._others = marked(VBox(), "omics-others")
         beside = marked(HBox([self._volcano, self._numbers]), "omics-beside")
         super().__init__([self._summary, beside, self._others])
 
@@ -61,11 +64,11 @@ class ResultView(VBox):
         others = [figure for figure in report.figures if figure.name != _FIRST]
         lead = el("p", _sentence(result), class_="omics-lead", role="status")
         self._summary.value = block(lead, notes(report.warnings, kind="warn"))
-        self._volcano.value = block(*map(figure_body, first))
+        self._volcano.children = [FigureView(figure) for figure in first]
         self._numbers.value = block(
             result_body(result, n_top=_TOP), fold("Samples in each group", groups_table(result))
         )
-        self._others.value = block(*map(figure_body, others))
+        self._others.children = [FigureView(figure) for figure in others]
 
 
 def _sentence(result: DEResult) -> list[object]:
