@@ -25,7 +25,7 @@ Trace = dict[str, Any]
 MOST_POINTS, MOST_QUIET = 3_000, 2_000
 _PIXELS_PER_INCH = 105
 _NAME_SIZE = 11
-_MARGIN = {"l": 64, "r": 16, "t": 44, "b": 56}
+_MARGIN = {"l": 64, "r": 16, "t": 40, "b": 56}
 _SCALES = {"one-way": ("Viridis", False), "two-way": ("RdBu", True)}
 _P_COLUMNS = frozenset({"P.Value", "adj.P.Val", "pvalue", "padj", "PValue", "FDR", "P"})
 # No logo that leads elsewhere, no service to send a figure to, no TeX in names of genes.
@@ -68,7 +68,6 @@ def _layout(figure: Figure) -> dict[str, Any]:
     width, height = (round(inches * _PIXELS_PER_INCH) for inches in figure.size)
     margin = {**_MARGIN, "l": 150 if figure.y.names else _MARGIN["l"]}
     return {
-        "title": {"text": _safe(figure.title, 90), "font": {"size": 15}, "x": 0.01, "xanchor": "left"},
         "height": height,
         "margin": margin,
         "font": {"color": INK, "size": 12},
@@ -76,7 +75,15 @@ def _layout(figure: Figure) -> dict[str, Any]:
         "plot_bgcolor": "white",
         "hovermode": "closest",
         "showlegend": bool(figure.legend),
-        "legend": {"title": {"text": _safe(figure.legend, 30)}, "itemsizing": "constant"},
+        # Above the axes, where it takes nothing of the width on a phone.
+        "legend": {
+            "title": {"text": _safe(figure.legend, 30)},
+            "itemsizing": "constant",
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+        },
         "bargap": 0,
         "xaxis": _axis(figure.x, horizontal=True),
         "yaxis": _axis(figure.y, horizontal=False),
