@@ -284,7 +284,7 @@ def test_the_page_shows_provenance_design_numbers_and_how_to_repeat_it(page: Pag
     ):
         assert shown in page.text
     assert "omics-nb report --source demo --study GSE42872 --contrast agent vemurafenib vehicle" in page.text
-    assert "Samples: at least 6." in page.text
+    assert "Samplesat least 6" in page.text
     assert "title has “melanoma”" in page.text
 
 
