@@ -12,12 +12,18 @@ DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask
 PEERS := $(VENV)-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lab dashboard bench check lock wheel clean
+.PHONY: help demo test test-all lab dashboard bench check lock wheel wheels clean
+
+# A compiler for every platform in one package, for the part that is compiled, and what it and pip call each platform.
+ZIG := ziglang==0.17.1
+PLATFORMS := x86_64-linux-gnu.2.17=manylinux_2_17_x86_64 aarch64-linux-gnu.2.17=manylinux_2_17_aarch64 \
+	x86_64-linux-musl=musllinux_1_2_x86_64 aarch64-macos.11.0=macosx_11_0_arm64 \
+	x86_64-macos.10.15=macosx_10_15_x86_64 x86_64-windows-gnu=win_amd64
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-$(BIN)/.run: requirements.lock pyproject.toml
+$(BIN)/.run: requirements.lock pyproject.toml hatch_build.py omics_nb/geo/rows.c
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "omics_nb needs Python 3.11 or newer; say make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
@@ -61,17 +67,25 @@ dashboard: $(BIN)/.run  ## the notebooks as dashboards, on this machine only
 wheel: $(BIN)/.dev  ## build the wheel and try it in a clean environment, away from this folder
 	$(BIN)/python tests/try_wheel.py
 
+wheels: $(BIN)/.dev  ## wheels with the compiled reader for the usual platforms, and one without for the others
+	$(BIN)/python -m pip install --quiet $(ZIG)
+	OMICS_COMPILED=0 $(BIN)/python -m build --wheel --no-isolation --outdir dist
+	set -e; for one in $(PLATFORMS); do \
+		CC="$(BIN)/python -m ziglang cc -s -target $${one%=*}" OMICS_PLATFORM=$${one#*=} \
+			$(BIN)/python -m build --wheel --no-isolation --outdir dist; \
+	done
+
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 
 lock: $(BIN)/uv  ## pin anew what pyproject.toml asks for
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --upgrade pyproject.toml $(EXTRAS) --group build --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header pyproject.toml $(DEV_EXTRAS) --group build --group dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	$(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --upgrade pyproject.toml --extra anndata --extra excel --extra postgres --extra dask --group build \
 		--group peers --output-file tests/benchmarks/peers.lock
 

@@ -29,7 +29,7 @@ _EXTRAS = {
 
 def diagnose(*, network: bool = False) -> tuple[Check, ...]:
     """Every check in order of what depends on what; ``network`` also asks NCBI whether it answers."""
-    checks = [*_python(), *_packages()]
+    checks = [*_python(), *_packages(), _reader()]
     try:
         settings = _settings.load()
     except SettingsError as error:
@@ -85,6 +85,15 @@ def _package(name: str, wanted: str, allows: Callable[[str], bool]) -> Check:
             name, found, "fail", f"{name} {found} is not {wanted}; run: pip install '{name}{wanted}'"
         )
     return Check(name, found, "ok", f"{name} {found}")
+
+
+def _reader() -> Check:
+    from .geo.rows import compiled
+
+    if compiled():
+        return Check("table reader", "compiled", "ok", "tables are read by compiled code")
+    mend = "tables are read as exactly, at half the speed: install a wheel for your platform, or a C compiler"
+    return Check("table reader", "not compiled", "ok", mend)
 
 
 def _settings_file(settings: Settings) -> Check:

@@ -4,8 +4,9 @@ Identifiers stay the strings that they are (``001``, ``1E5``, ``NA``, ``MARCH1``
 to the last bit. What is missing is an explicit list; anything else that is no number is missing too, but
 counted.
 
-Two readers do the same: pyarrow's for pieces whose rows all fit, and a slow one, row by row, for a piece
-where one does not (ragged rows, stray text in a column of numbers, bytes that are not UTF-8).
+Three readers do the same: a compiled one for pieces of numbers whose rows are all as they should be, pyarrow's
+where there is none, and a slow one, row by row, for a piece where a row does not fit (ragged rows, stray text in a
+column of numbers, bytes that are not UTF-8).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ import pyarrow.csv
 
 from ..errors import FormatError
 from .files import BOM, decode
+from .rows import compiled, line_ends, read_rows
 
 #: What stands for a missing value in a column of numbers. In other columns these are text like any other.
 MISSING = [
@@ -38,10 +40,12 @@ _MISSING = frozenset(token.encode() for token in MISSING)
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
 # Those that are tried first: the more names there are to look for, the longer each cell takes.
 _USUAL_MISSING = ["", "null", "NA"]
+_MISSING_NAMES = "\t".join([*dict.fromkeys([*_USUAL_MISSING[1:], *MISSING]), ""]).encode()
 # How much text is parsed at a time: enough to outweigh the start, little enough to share among threads.
 PIECE_BYTES = 4 << 20
 _WORKERS = min(4, os.cpu_count() or 1)
 _Rows = bytes | memoryview
+_Piece = TypeVar("_Piece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +138,11 @@ def read_numbers(
     """
     trouble, keys = Trouble(block), []
     matrix = _Matrix(len(columns), about_bytes if pieces is not None else len(block.rows))
+    cut = _cut(block) if pieces is None else pieces
+    kind = np.dtype(np.int32 if whole else np.float64)
     for part in _in_order(
-        _cut(block) if pieces is None else pieces,
-        lambda rows: _numbers(rows, block, key, columns, whole=whole),
+        ((rows, matrix.reserve(rows, kind)) for rows in cut),
+        lambda piece: _numbers(piece[0], piece[1], block, key, columns, whole=whole),
     ):
         trouble.add_piece(part)
         keys.append(_unquoted(part.keys) if block.quoted else part.keys)
@@ -152,17 +158,30 @@ class _Matrix:
     """Rows × columns, by column in memory, to which rows are added while others are still being parsed.
 
     Room for all is made from the first rows and ``about_bytes``, the size of the whole text: to keep the parts and
-    join them in the end would take the memory twice.
+    join them in the end would take the memory twice. Where rows are compiled, they are written to their place at once.
     """
 
     def __init__(self, n_columns: int, about_bytes: int) -> None:
-        self.n_rows = self.n_infinite = 0
+        self.n_rows = self.n_infinite = self._n_reserved = 0
         self._about_bytes = about_bytes
         self._room = np.empty((0, n_columns), order="F")
 
     @property
     def values(self) -> np.ndarray[Any, Any]:
         return self._room[: self.n_rows]
+
+    def reserve(self, rows: _Rows, kind: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
+        """Where the rows of the next piece will stand if they are of this kind, or None: they will be moved there."""
+        if not compiled():
+            return None
+        n_rows = line_ends(rows) + _unended(rows)
+        if not self._n_reserved:
+            expected = int(n_rows / max(len(rows), 1) * self._about_bytes * 1.02)
+            self._room = np.empty((max(expected, n_rows), self._room.shape[1]), kind, order="F")
+        start = self._n_reserved
+        self._n_reserved += n_rows
+        fits = self._n_reserved <= len(self._room) and kind == self._room.dtype
+        return self._room[start : self._n_reserved] if fits else None
 
     def add(self, rows: np.ndarray[Any, Any], n_bytes: int) -> None:
         """Add rows that were ``n_bytes`` of text."""
@@ -173,8 +192,11 @@ class _Matrix:
             grown = np.empty((max(expected, end, self.n_rows * 3 // 2), rows.shape[1]), kind, order="F")
             grown[: self.n_rows] = self.values
             self._room = grown
-        self._room[self.n_rows : end] = rows
+        place = self._room[self.n_rows : end]
         self.n_rows = end
+        if rows.ctypes.data == place.ctypes.data:
+            return
+        place[:] = rows
         if kind.kind == "f":
             self.n_infinite += int(np.isinf(rows).sum())
 
@@ -276,7 +298,7 @@ class Trouble:
         return f"{self.block.origin}: {count:,} {what}, the first in line {first + line}{example}"
 
 
-def _in_order(pieces: Iterable[_Rows], read: Callable[[_Rows], _Part]) -> Iterator[_Part]:
+def _in_order(pieces: Iterable[_Piece], read: Callable[[_Piece], _Part]) -> Iterator[_Part]:
     """``read`` of every piece, in order; in threads, a few ahead of the reader, where there are several."""
     rest = iter(pieces)
     start = list(islice(rest, 2))
@@ -311,7 +333,51 @@ def _line_end(view: memoryview, at: int) -> int:
     return len(view)
 
 
-def _numbers(rows: _Rows, block: Block, key: int, columns: Sequence[int], *, whole: bool = False) -> _Part:
+def _numbers(
+    rows: _Rows,
+    room: np.ndarray[Any, Any] | None,
+    block: Block,
+    key: int,
+    columns: Sequence[int],
+    *,
+    whole: bool = False,
+) -> _Part:
+    return (
+        _compiled_numbers(rows, room, block, key, columns, whole=whole)
+        or _arrow_numbers(rows, block, key, columns, whole=whole)
+        or _slow_numbers(rows, block, key, columns)
+    )
+
+
+def _compiled_numbers(
+    rows: _Rows,
+    room: np.ndarray[Any, Any] | None,
+    block: Block,
+    key: int,
+    columns: Sequence[int],
+    *,
+    whole: bool,
+) -> _Part | None:
+    # A table of one column has rows that are empty cells.
+    if not compiled() or len(block.header) < 2:
+        return None
+    n_lines = line_ends(rows) if room is None else len(room) - _unended(rows)
+    for kind in (np.int32, np.int64, np.float64) if whole else (np.float64,):
+        if room is None or room.dtype != kind:
+            cells = np.empty((n_lines + _unended(rows), len(columns)), kind, order="F")
+        else:
+            cells = room
+        names = read_rows(
+            rows, len(block.header), key, columns, cells, quoted=block.quoted, missing=_MISSING_NAMES
+        )
+        if names is not None:
+            return _Part(names, cells[: len(names)], n_lines, len(rows))
+    return None
+
+
+def _arrow_numbers(
+    rows: _Rows, block: Block, key: int, columns: Sequence[int], *, whole: bool = False
+) -> _Part | None:
     width = len(block.header)
     kinds = [pa.float64()]
     # pyarrow reads 0x10 as a whole number.
@@ -324,7 +390,7 @@ def _numbers(rows: _Rows, block: Block, key: int, columns: Sequence[int], *, who
             pa.types.is_integer(kind) and any(table[str(place)].null_count for place in columns)
         ):
             return _part(table, key, columns, rows)
-    return _slow_numbers(rows, block, key, columns)
+    return None
 
 
 def _part(table: Any, key: int, columns: Sequence[int], rows: _Rows) -> _Part:
@@ -371,6 +437,11 @@ def _fast(rows: _Rows, width: int, types: dict[str, Any]) -> Any:
         except pa.ArrowInvalid:
             continue
     return None
+
+
+def _unended(rows: _Rows) -> bool:
+    """Whether there is a last line without its end."""
+    return rows[-1:] != b"\n"
 
 
 def _n_lines(rows: _Rows) -> int:
