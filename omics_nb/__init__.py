@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from .agents.search import search as search
     from .agents.search import similar as similar
     from .agents.summarise import summarise as summarise
+    from .batch.batches import check_batch as check_batch
+    from .batch.batches import get_batch as get_batch
+    from .batch.batches import list_batches as list_batches
+    from .batch.batches import start_batch as start_batch
     from .errors import OmicsError as OmicsError
     from .flows import get_run as get_run
     from .flows import list_flows as list_flows
@@ -67,6 +71,7 @@ _HOMES = {
     "agents.saved": "save_search saved_search",
     "agents.search": "search similar",
     "agents.summarise": "summarise",
+    "batch.batches": "check_batch get_batch list_batches start_batch",
     "errors": "OmicsError",
     "flows": "get_run list_flows runs start start_report",
     "records": "Contrast DEResult Hit Hits Quality Query Study Term",

@@ -17,6 +17,7 @@
     ├── DataError                data that cannot be used as asked
     │   ├── FormatError          a file is not what it should be (file, line, expected)
     │   ├── IntegrityError       a file is damaged: truncated, swapped, wrong length
+    │   ├── TableError           rows of a batch that cannot run, each with its problem
     │   └── NoMatrixError        the study has no values in the place that was asked for
     ├── AnalysisError            an analysis that must not be run as asked
     │   ├── DesignError          factors, levels or coefficients that do not fit the samples
@@ -26,7 +27,13 @@
         ├── FlowError            a flow is not well formed
         ├── StoreError           the store is missing, read-only, corrupt or newer
         ├── RunNotFoundError     no run with that id
-        └── RunFailedError       a step failed; the run can be resumed
+        ├── RunFailedError       a step failed; the run can be resumed
+        └── RowError             a row of a batch did not come to its end
+            ├── RowFailedError   a cell of its notebook raised
+            ├── RowTimeoutError  it took longer than it may
+            ├── OutOfMemoryError it took more memory than it may, or than there was
+            ├── KernelDiedError  its kernel ended by itself, or was killed
+            └── RowCancelledError  it was stopped
 
 A message says what was wrong, with its value, and what would be right. Facts that a caller may want
 are keyword arguments of the constructor and attributes of the error.
@@ -99,6 +106,9 @@ class FormatError(DataError): ...
 class IntegrityError(DataError): ...
 
 
+class TableError(DataError): ...
+
+
 class NoMatrixError(DataError): ...
 
 
@@ -127,3 +137,21 @@ class RunNotFoundError(RunError): ...
 
 
 class RunFailedError(RunError): ...
+
+
+class RowError(RunError): ...
+
+
+class RowFailedError(RowError): ...
+
+
+class RowTimeoutError(RowError): ...
+
+
+class OutOfMemoryError(RowError): ...
+
+
+class KernelDiedError(RowError): ...
+
+
+class RowCancelledError(RowError): ...

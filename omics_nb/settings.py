@@ -15,6 +15,9 @@ the user's configuration folder (platformdirs); its keys are the field names bel
 ``OMICS_EUTILS_URL``   base of the E-utilities (for tests and proxies)
 ``OMICS_GEO_URL``      base of GEO's file tree over HTTPS (for tests and proxies)
 ``OMICS_GEO_WEB_URL``  base of GEO's web pages, asked for NCBI's counts and private records (for tests and proxies)
+``OMICS_SMTP``         the mail server that batches tell their end by: ``smtp://HOST:25``, ``smtps://USER@HOST:465``, or
+                       ``smtp+starttls://USER@HOST:587``; the password is that of ``$OMICS_SMTP_PASSWORD``
+``OMICS_MAIL_FROM``    the address that such mail comes from
 =====================  ==========================================================================
 """
 
@@ -41,6 +44,8 @@ _ENVIRONMENT = {
     "eutils_url": "OMICS_EUTILS_URL",
     "geo_url": "OMICS_GEO_URL",
     "geo_web_url": "OMICS_GEO_WEB_URL",
+    "smtp": "OMICS_SMTP",
+    "mail_from": "OMICS_MAIL_FROM",
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?)?B", re.IGNORECASE)
 _WORD = r"(?:[^\s:@/?#%]|%[0-9A-Fa-f]{2})*"
@@ -66,6 +71,8 @@ class Settings:
     config: Path
     geo_web_url: str = "https://www.ncbi.nlm.nih.gov/geo/"
     cache_limit: int = 50 * 2**30
+    smtp: str | None = None
+    mail_from: str | None = None
 
     @property
     def store_shown(self) -> str:
@@ -91,6 +98,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         "eutils_url": "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/",
         "geo_url": "https://ftp.ncbi.nlm.nih.gov/geo/",
         "geo_web_url": "https://www.ncbi.nlm.nih.gov/geo/",
+        "smtp": None,
+        "mail_from": None,
     }
     values.update(_read_file(config))
     values.update({name: env[variable] for name, variable in _ENVIRONMENT.items() if env.get(variable)})
@@ -113,6 +122,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         config=config,
         geo_web_url=_base_url(values["geo_web_url"], "geo_web_url"),
         cache_limit=_size(values["cache_limit"] or "50 GiB", "cache_limit"),
+        smtp=values["smtp"],
+        mail_from=values["mail_from"],
     )
 
 

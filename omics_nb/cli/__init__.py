@@ -12,6 +12,7 @@ import click
 
 from .. import __version__, errors
 from .around import family, files, publications, raw_data
+from .batch import batch
 from .index import index, similar, summarise
 from .reports import demo, report
 from .runs import runs
@@ -94,6 +95,7 @@ for _command in (
     de,
     report,
     runs,
+    batch,
     demo,
     doctor,
     cache,

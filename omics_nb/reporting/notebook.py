@@ -130,7 +130,7 @@ def _execute(notebook: Path, parameters: dict[str, Any]) -> str:
                 None,
                 kernel_name="python3",
                 progress_bar=False,
-                kernel_manager_class=_own_interpreter(Path(folder)),
+                kernel_manager_class=own_interpreter(Path(folder)),
             )
         except PapermillExecutionError as error:
             raise _cell_failed(error, notebook.name) from error
@@ -161,7 +161,7 @@ def _with_parameters(notebook: Any, parameters: Mapping[str, Any], name: str) ->
     return notebook
 
 
-def _own_interpreter(folder: Path) -> type:
+def own_interpreter(folder: Path) -> type:
     """A kernel manager that starts this very interpreter, whatever kernels are registered here.
 
     Its sockets are files in ``folder`` where the system has such sockets, so that nothing listens on a port.

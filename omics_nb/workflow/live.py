@@ -155,7 +155,7 @@ class Live:
         before = tuple([bind for bind in group.binds if bind[0] < parameter])
         behind = tuple([bind for bind in group.binds if bind[0] > parameter])
         limit = options.limit or len(texts)
-        for branch, (label, text) in enumerate(zip(_labels(texts), texts, strict=True)):
+        for branch, (label, text) in enumerate(zip(item_labels(texts), texts, strict=True)):
             path = f"{group.path}[{label}]"
             item = f"{path}.{parameter}"
             self.inputs[item] = text
@@ -401,7 +401,7 @@ def _facts(source: str | None, contract: str, n_bytes: int) -> str | None:
     return _dumps({name: fact for name, fact in facts.items() if fact}) if any(facts.values()) else None
 
 
-def _labels(texts: list[str]) -> list[str]:
+def item_labels(texts: list[str]) -> list[str]:
     """A name for each item: itself if it is a short text or a number, else the hash of it; told apart if equal."""
     seen: dict[str, int] = {}
     labels = []
