@@ -49,17 +49,20 @@ class Ended(NamedTuple):
 class _Client(NotebookClient):
     """nbclient, whose outputs have limits."""
 
-    overflow: Overflow | None = None
+    overflow: Overflow
+    #: Place in the notebook → number among its code cells, from 1.
+    numbers: Mapping[int, int]
 
     def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
         content = msg["content"]
-        if self.overflow is not None and not self.output_hook_stack[msg["parent_header"].get("msg_id")]:
+        number = self.numbers[cell_index]
+        if not self.output_hook_stack[msg["parent_header"].get("msg_id")]:
             if msg["msg_type"] == "stream":
-                content["text"] = self.overflow.stream(cell_index, content["name"], content["text"], outs)
+                content["text"] = self.overflow.stream(number, content["name"], content["text"], outs)
                 if not content["text"]:
                     return None
             elif "data" in content:
-                content["data"] = self.overflow.data(cell_index, len(outs), content["data"])
+                content["data"] = self.overflow.data(number, len(outs), content["data"])
         return super().output(outs, msg, display_id, cell_index)
 
 
@@ -114,8 +117,9 @@ class Execution:
                 extra = await self._ask(manager, talk)
         finally:
             watch.cancel()
+            self._measure()
             closing = asyncio.create_task(kernels.end(manager, talk, now=not whole))
-        ended = ended._replace(extra=extra)
+        ended = ended._replace(extra=extra, peak_mb=self.peak_bytes / 2**20)
         self.overflow.close()
         try:
             await asyncio.to_thread(after, ended)
@@ -128,6 +132,7 @@ class Execution:
         client.kc, client.overflow = talk, self.overflow
         client.reset_execution_trackers()
         cells = [at for at, cell in enumerate(self.notebook.cells) if cell.cell_type == "code"]
+        client.numbers = {at: number for number, at in enumerate(cells, 1)}
         try:
             for done, at in enumerate(cells):
                 self._tell(done, len(cells))
@@ -191,6 +196,10 @@ class Execution:
                 return
             if await kernels.exit_code(self._manager) is not None:
                 return  # nbclient sees it within a second
+
+    def _measure(self) -> None:
+        pid = kernels.process_of(self._manager)
+        self.peak_bytes = max(self.peak_bytes, kernels.peak_of(pid) if pid is not None else 0)
 
     def _look(self) -> tuple[str, str, str] | None:
         now = time.monotonic()

@@ -114,6 +114,14 @@ def memory_of(pid: int) -> int:
     return total
 
 
+def peak_of(pid: int) -> int:
+    """The most bytes in memory that a process itself has held so far, where the system remembers it; else those now."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return memory_of(pid)
+
+
 def _children(process: Any) -> list[Any]:
     """Its descendants. Linux tells them at once; elsewhere every process has to be looked at."""
     import psutil

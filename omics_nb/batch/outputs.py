@@ -27,7 +27,7 @@ class Overflow:
         self._open: dict[tuple[int, str], IO[str]] = {}
 
     def stream(self, cell: int, name: str, text: str, kept: list[Any]) -> str:
-        """What of a stream's next piece belongs to the notebook; ``kept`` are the cell's outputs so far."""
+        """What of a stream's next piece belongs to the notebook; ``kept`` are the outputs of that cell so far."""
         at = (cell, name)
         size = self._sizes.get(at, 0) + len(text)
         self._sizes[at] = size
@@ -39,7 +39,7 @@ class Overflow:
         before = "".join(
             out["text"] for out in kept if out.get("output_type") == "stream" and out["name"] == name
         )
-        path = self.folder / f"cell-{cell + 1}-{name}.txt"
+        path = self.folder / f"cell-{cell}-{name}.txt"
         self.folder.mkdir(parents=True, exist_ok=True)
         self._open[at] = file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
         file.write(before)
@@ -56,7 +56,7 @@ class Overflow:
         self.folder.mkdir(parents=True, exist_ok=True)
         notes = []
         for kind, value in large.items():
-            path = self.folder / f"cell-{cell + 1}-{number + 1}{_SUFFIXES.get(kind, '.json')}"
+            path = self.folder / f"cell-{cell}-{number + 1}{_SUFFIXES.get(kind, '.json')}"
             path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
             self.files[path.name] = path.stat().st_size
             notes.append(
@@ -70,7 +70,7 @@ class Overflow:
         """Finish the files."""
         for (cell, name), file in self._open.items():
             file.close()
-            written = self.folder / f"cell-{cell + 1}-{name}.txt"
+            written = self.folder / f"cell-{cell}-{name}.txt"
             self.files[written.name] = written.stat().st_size
         self._open.clear()
 

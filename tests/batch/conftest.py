@@ -45,7 +45,9 @@ print("did", do, n)
 
 
 def write_notebook(path: Path, *cells: str, parameters: str = 'do = "work"\nn = 0\nmark = ""') -> Path:
-    made = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}})
+    made = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+    )
     made.cells = [
         nbformat.v4.new_markdown_cell("# What a row does"),
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),

@@ -82,7 +82,10 @@ def test_cells_become_what_the_notebook_declares(tmp_path: Path, notebook: Path)
         ({"study": np.zeros(3)}, "is a ndarray, which JSON cannot hold"),
         ({"out": "/etc/passwd"}, "is given by the batch, which has a folder for each row"),
         ({"api_key": "abc123"}, "column 'api_key': holds a secret as it is"),
-        ({"study": "secret:NOT_SET_ANYWHERE"}, "there is no secret 'NOT_SET_ANYWHERE': set the environment variable"),
+        (
+            {"study": "secret:NOT_SET_ANYWHERE"},
+            "there is no secret 'NOT_SET_ANYWHERE': set the environment variable",
+        ),
     ],
 )
 def test_each_problem_names_row_column_value_and_what_would_be_right(
@@ -101,7 +104,11 @@ def test_text_cells_say_what_would_be_right(tmp_path: Path, notebook: Path) -> N
     table = tmp_path / "t.csv"
     table.write_text("limit,share,exact,contrast\n2.5,nan,maybe,[1\n")
     told = " ".join(problems(table, notebook))
-    for part in ("no whole number; write one, such as 20", "no number that JSON can hold", "neither true nor false"):
+    for part in (
+        "no whole number; write one, such as 20",
+        "no number that JSON can hold",
+        "neither true nor false",
+    ):
         assert part in told
     assert "begins as JSON and is none" in told
 
@@ -135,14 +142,16 @@ class Text(str):
 
 @pytest.mark.parametrize("value", [Text("x"), [Text("x")], {"a": Text("x")}, {Text("x"): 1}])
 def test_objects_that_pretend_to_be_text_are_refused(value: Any, notebook: Path) -> None:
-    assert "JSON cannot hold" in problems([{"study": value}], notebook)[0] or "has the key" in problems(
-        [{"study": value}], notebook
-    )[0]
+    assert (
+        "JSON cannot hold" in problems([{"study": value}], notebook)[0]
+        or "has the key" in problems([{"study": value}], notebook)[0]
+    )
 
 
+texts = st.text(st.characters(codec="utf-8"))
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
     max_leaves=8,
 )
 
@@ -153,30 +162,42 @@ def test_values_that_papermill_writes_as_code_read_back_as_themselves(value: Any
 
     from papermill.translators import PythonTranslator
 
-    try:
-        kept = plain(value)
-    except ValueError as error:
-        assert "surrogate" in str(error) or "nested" in str(error)
-        return
+    kept = plain(value)
     assert ast.literal_eval(PythonTranslator.translate(kept)) == value
 
 
 @pytest.mark.parametrize(
     "template",
-    ["../{study}", "{study}/x", "{study.__class__}", "{study[0]}", "{study!r}", "{0}", "..", "", "{nothing}", "a\\b", "/tmp/x", ".x"],
+    [
+        "../{study}",
+        "{study}/x",
+        "{study.__class__}",
+        "{study[0]}",
+        "{study!r}",
+        "{0}",
+        "..",
+        "",
+        "{nothing}",
+        "a\\b",
+        "/tmp/x",
+        ".x",
+    ],
 )
 def test_templates_that_could_lead_elsewhere_are_refused(template: str) -> None:
     with pytest.raises(SettingsError, match="the name"):
         check_template(template, ("study",))
 
 
-@given(st.text(), st.integers(1, 99_999), st.sampled_from(["{study}", "{row:04}-{label}", "x{study}y", "{study}.{row}"]))
+@given(
+    st.text(),
+    st.integers(1, 99_999),
+    st.sampled_from(["{study}", "{row:04}-{label}", "x{study}y", "{study}.{row}"]),
+)
 def test_a_row_never_writes_outside_its_batchs_folder(value: str, row: int, template: str) -> None:
     try:
         name = fill(template, row, {"study": value})
-    except ValueError as error:
-        assert "out of the folder" in str(error) or "empty" in str(error)
-        return
+    except ValueError:
+        return  # refused, which is a row's problem
     assert name not in ("", ".", "..")
     assert Path("/batch", name).parent == Path("/batch")
     assert name == Path(name).name
@@ -198,7 +219,9 @@ def test_names_of_devices_are_stepped_aside() -> None:
     assert fill("{study}", 1, {"study": "CON"}) == "_CON"
 
 
-def test_nothing_runs_until_the_table_is_right_or_bad_rows_are_skipped(tmp_path: Path, notebook: Path) -> None:
+def test_nothing_runs_until_the_table_is_right_or_bad_rows_are_skipped(
+    tmp_path: Path, notebook: Path
+) -> None:
     rows = [{"study": "GSE1"}, {"limit": "x"}]
     with pytest.raises(TableError, match="2 rows for typed.ipynb, 1 of them cannot run"):
         start_batch(rows, notebook, out=tmp_path / "out")
@@ -214,7 +237,9 @@ def test_an_empty_table_and_no_good_row_are_errors(notebook: Path) -> None:
 
 
 def test_flows_declare_their_inputs_and_types() -> None:
-    checked = check_batch([{"accession": "GSE1", "contrast": ["a", "b", "c"]}, {"platform": "GPL1"}], flow="quick_report")
+    checked = check_batch(
+        [{"accession": "GSE1", "contrast": ["a", "b", "c"]}, {"platform": "GPL1"}], flow="quick_report"
+    )
     assert [str(problem) for problem in checked.problems] == [
         "row 2, column 'accession': is missing; quick_report cannot do without"
     ]

@@ -48,7 +48,11 @@ def test_a_row_with_too_many_cells_has_a_fault(tmp_path: Path) -> None:
 
 
 def test_json_lines_keep_types(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path / "t.jsonl", '{"study": "001", "limit": 20, "contrast": ["a", "b"]}\n\n{"limit": null}\n'))
+    table = read_table(
+        write(
+            tmp_path / "t.jsonl", '{"study": "001", "limit": 20, "contrast": ["a", "b"]}\n\n{"limit": null}\n'
+        )
+    )
     assert dict(table.rows[0].cells) == {"study": "001", "limit": 20, "contrast": ["a", "b"]}
     assert dict(table.rows[1].cells) == {}
     assert not table.loose
