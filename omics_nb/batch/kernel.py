@@ -22,6 +22,7 @@ FOLDER = "OMICS_BATCH_FOLDER"
 RUN_KEY = "OMICS_BATCH_KEY"
 GENES = "genes.csv"
 _ADJ_P = 0.05
+_THUMB_DPI = 50
 _told: dict[str, Any] = {}
 
 
@@ -137,7 +138,7 @@ def _write_genes(results: list[DEResult], folder: Path) -> int:
 
 def _write_thumb(names: Mapping[str, Any], folder: Path) -> str | None:
     """The first figure of a report, as a picture of its own; its name, None where there is none."""
-    from ..records import Figure
+    from ..figures import Figure
     from ..reporting import Report
 
     for value in _values(names):
@@ -147,6 +148,6 @@ def _write_thumb(names: Mapping[str, Any], folder: Path) -> str | None:
         volcano = sorted(figures, key=lambda figure: figure.name != "volcano")
         if volcano:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "thumb.svg").write_text(volcano[0].svg, encoding="utf-8")
-            return "thumb.svg"
+            (folder / "thumb.png").write_bytes(volcano[0].to_png(dpi=_THUMB_DPI))
+            return "thumb.png"
     return None

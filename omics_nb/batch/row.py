@@ -143,7 +143,7 @@ def _attempt(
 
 def _clear(places: Places, before: Mapping[str, Any]) -> None:
     """Remove what an earlier attempt left of itself: none of it may stand beside what this one gives."""
-    made = (kernel.GENES, "thumb.svg", "thumb.png", "report.html", "report.json", "report.csv")
+    made = (kernel.GENES, "thumb.png", "report.html", "report.json", "report.csv")
     known = [name for name in before.get("files", ()) if ".." not in Path(name).parts]
     for path in (
         places.html,
