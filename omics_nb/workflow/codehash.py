@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import copyreg
-import dis
 import enum
 import functools
 import hashlib
@@ -18,8 +17,11 @@ import operator
 import re
 import sys
 import types
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
+
+from .bytecode import digest_of, read_code
+from .packages import package_of, version_of
 
 _FORMAT = f"1 python {sys.version_info.major}.{sys.version_info.minor}"
 _DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+):([A-Za-z_]\w*)")
@@ -194,7 +196,7 @@ class _Walk:
             for key, value in vars(module).items()
             if not key.startswith("__") and getattr(value, "__module__", module.__name__) == module.__name__
         }
-        self.parts[label] = _digest(f"{key}:{self.visit(value, key)}" for key, value in own.items())
+        self.parts[label] = digest_of(f"{key}:{self.visit(value, key)}" for key, value in own.items())
         return label
 
     def _package(self, package: str) -> str:
@@ -215,7 +217,7 @@ class _Walk:
         label = self._label(function, "function", function.__qualname__.replace("<locals>.", ""))
         code, defaults, kwdefaults = function.__code__, function.__defaults__, function.__kwdefaults__
         self.functions.append((function, code, defaults, kwdefaults))
-        read = _read_code(code)
+        read = read_code(code)
         lines = [read.digest]
         own = label.partition(" ")[2]
         with_default = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults or ()) :]
@@ -244,7 +246,7 @@ class _Walk:
             lines += [f"for {kind}:{self.visit(item, name)}" for kind, item in registry.items()]
             cases = tuple(registry.values())
             self.others.append(lambda: _are(registry.values(), cases))
-        self.parts[label] = _digest(lines)
+        self.parts[label] = digest_of(lines)
         return label
 
     def _value(self, value: Any, kind: str, name: str) -> str:
@@ -338,7 +340,7 @@ class _Walk:
             known = key in _WRITTEN or key.startswith("__pydantic")
             if not known and not (has_fields and key in _GENERATED and _is_generated(member)):
                 lines.append(f"{key}:{self._member(member, f'{name}.{key}')}")
-        self.parts[label] = _digest(lines)
+        self.parts[label] = digest_of(lines)
         return label
 
     def _member(self, member: Any, name: str) -> str:
@@ -363,7 +365,7 @@ class _Walk:
         if isinstance(value, (set, frozenset)):
             inner.sort()
         text = f"{kind}({', '.join(inner)})"
-        return text if len(text) <= 80 else f"{kind} {_digest([text])}"
+        return text if len(text) <= 80 else f"{kind} {digest_of([text])}"
 
     def _object(self, value: Any, name: str) -> str:
         if isinstance(value, types.MethodType):
@@ -392,7 +394,8 @@ class _Walk:
         if isinstance(reduced, str):
             return f"{kind.__qualname__} named {kind.__module__}.{reduced}"
         inner = [list(part) if hasattr(part, "__next__") else part for part in reduced]
-        return f"{kind.__qualname__} {_digest([self.visit(item, f'{name} of') for item in inner if item is not None])}"
+        parts = [self.visit(item, f"{name} of") for item in inner if item is not None]
+        return f"{kind.__qualname__} {digest_of(parts)}"
 
 
 def _look(value: Any, name: str) -> list[Any]:
@@ -442,163 +445,4 @@ def _atom(value: Any) -> str:
     if isinstance(value, bytes) and len(value) > 60:
         return f"bytes {hashlib.sha256(value).hexdigest()}"
     text = repr(value)
-    return text if len(text) <= 60 else f"{type(value).__name__} {_digest([text])}"
-
-
-def _digest(lines: Iterable[str]) -> str:
-    return hashlib.blake2b("\0".join(lines).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-
-
-# --- packages ---------------------------------------------------------------------------------------------------------
-
-_STDLIB = sys.stdlib_module_names | {"builtins"}
-
-
-@functools.cache
-def package_of(module: str) -> str:
-    """The package that a module counts as by version: an installed one or "python"; "" for one's own code."""
-    import sysconfig
-
-    top = module.partition(".")[0]
-    if top in ("__main__", "__mp_main__"):
-        return ""
-    if top in _STDLIB:
-        return "python"
-    loaded: Any = sys.modules.get(top)
-    try:
-        spec: Any = importlib.util.find_spec(top) if loaded is None else getattr(loaded, "__spec__", None)
-    except (ImportError, ValueError):
-        spec = None
-    places = [getattr(loaded, "__file__", None), getattr(spec, "origin", None)]
-    places += list(getattr(spec, "submodule_search_locations", None) or ())
-    roots = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-    installed = any(place and (place.startswith(roots) or "/site-packages/" in place) for place in places)
-    return top if installed else ""
-
-
-@functools.cache
-def version_of(package: str) -> str:
-    """The version of an installed package, by any distribution that provides it."""
-    if package == "python":
-        return f"{sys.version_info.major}.{sys.version_info.minor}"
-    from importlib import metadata
-
-    names = _distributions().get(package, [package])
-    for name in names:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return str(getattr(sys.modules.get(package), "__version__", "unknown"))
-
-
-@functools.cache
-def _distributions() -> Mapping[str, list[str]]:
-    from importlib import metadata
-
-    return metadata.packages_distributions()
-
-
-# --- code -------------------------------------------------------------------------------------------------------------
-
-
-class _Code(NamedTuple):
-    digest: str
-    chains: tuple[tuple[str, ...], ...]
-    imports: tuple[tuple[int, str, str], ...]
-    written: frozenset[str]
-    free: tuple[tuple[str, ...], ...]
-
-
-#: By identity, with the code kept alive: equal code objects may differ in what a hash must see (1 and True).
-_codes: dict[int, tuple[types.CodeType, _Code]] = {}
-_LOCALS = frozenset(dis.haslocal)
-_ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
-_GLOBALS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
-_FREE = frozenset(("LOAD_DEREF", "LOAD_CLASSDEREF"))
-_LOCAL_READS = frozenset(("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_FAST_CHECK", "LOAD_DEREF"))
-#: Flags that say what a call does: *args, **kwargs, generator, coroutine; others say how the source was compiled.
-_MEANT = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
-
-
-def _read_code(code: types.CodeType) -> _Code:
-    known = _codes.get(id(code))
-    if known is None:
-        known = _codes[id(code)] = (code, _analyse(code))
-    return known[1]
-
-
-def _analyse(code: types.CodeType) -> _Code:
-    """The hash of a code object and of those within it, and the names that they read from outside."""
-    flags = code.co_flags & _MEANT
-    lines = [f"{flags} {code.co_argcount} {code.co_posonlyargcount} {code.co_kwonlyargcount}"]
-    if {"locals", "eval", "exec", "vars"} & set(code.co_names):
-        lines.append(" ".join(code.co_varnames))
-    instructions = [
-        item for item in dis.get_instructions(code) if item.opname not in ("CACHE", "EXTENDED_ARG")
-    ]
-    inner = [_read_code(item.argval) for item in instructions if isinstance(item.argval, types.CodeType)]
-    chains, free = _chains(instructions, _GLOBALS), _chains(instructions, _FREE)
-    imports = _imports(instructions)
-    for part in inner:
-        chains.update(dict.fromkeys(part.chains))
-        free.update(dict.fromkeys(part.free))
-        imports.update(dict.fromkeys(part.imports))
-    lines += [f"{item.opname} {_operand(code, item)}" for item in instructions]
-    lines.append(code.co_exceptiontable.hex())
-    written = {item.argval for item in instructions if item.opname == "STORE_GLOBAL"}
-    return _Code(_digest(lines), tuple(chains), tuple(imports), frozenset(written), tuple(free))
-
-
-def _chains(instructions: list[dis.Instruction], starts: frozenset[str]) -> dict[tuple[str, ...], None]:
-    """Names read from outside with the attributes that follow at once: ``a.b.c``."""
-    found: dict[tuple[str, ...], None] = {}
-    chain: list[str] = []
-    for item in instructions:
-        if chain and item.opname in _ATTRIBUTES:
-            chain.append(item.argval)
-            continue
-        if chain:
-            found[tuple(chain)] = None
-        chain = [item.argval] if item.opname in starts else []
-    if chain:
-        found[tuple(chain)] = None
-    return found
-
-
-def _imports(instructions: list[dis.Instruction]) -> dict[tuple[int, str, str], None]:
-    """What a function imports within itself: (level, module, member), with "" for a module as a whole."""
-    found: dict[tuple[int, str, str], None] = {}
-    aliases: dict[str, tuple[int, str]] = {}
-    module: tuple[int, str] | None = None
-    for at, item in enumerate(instructions):
-        after = instructions[at + 1] if at + 1 < len(instructions) else None
-        if item.opname == "IMPORT_NAME":
-            level = instructions[at - 2].argval
-            module = (level if isinstance(level, int) else 0, item.argval)
-            if after is not None and after.opname.startswith("STORE_"):
-                aliases[str(after.argval)] = module
-        elif item.opname == "IMPORT_FROM" and module is not None:
-            found[(*module, item.argval)] = None
-        elif item.opname in _LOCAL_READS and str(item.argval) in aliases:
-            uses = after is not None and after.opname in _ATTRIBUTES
-            found[(*aliases[str(item.argval)], after.argval if uses and after is not None else "")] = None
-    return found
-
-
-def _operand(code: types.CodeType, item: dis.Instruction) -> str:
-    if isinstance(item.argval, types.CodeType):
-        return _read_code(item.argval).digest
-    if item.opcode in _LOCALS:
-        return str(item.arg)
-    if item.opname == "KW_NAMES":
-        return repr(code.co_consts[item.arg or 0])
-    return _constant(item.argval) if item.opcode in dis.hasconst else repr(item.argval)
-
-
-def _constant(value: Any) -> str:
-    if isinstance(value, frozenset):
-        return f"frozenset({sorted(map(_constant, value))})"
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_constant, value))})"
-    return f"{type(value).__name__} {value!r}"
+    return text if len(text) <= 60 else f"{type(value).__name__} {digest_of([text])}"

@@ -189,7 +189,7 @@ class Live:
             if warning not in self._warned:
                 self._warned.add(warning)
                 self.note("warning", task, message=warning)
-        if found.digest not in self.codes_stored:
+        if found.digest not in self.codes_stored and found.digest not in self.codes:
             self.codes[found.digest] = json.dumps(found.parts)
         task.fingerprint, task.code = found, found.digest
         task.key = key_of(found.digest, step.options.version, given)

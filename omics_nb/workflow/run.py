@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from types import FrameType
 from typing import Any, NamedTuple
 
 from ..errors import FlowError, RunError, RunFailedError
@@ -23,8 +21,9 @@ from .executors import check_picklable
 from .graph import Flow
 from .live import Live, Start
 from .opened import Place, open_store, scheduler_here, scheduler_of
+from .owners import state_of
 from .past import Difference, Explanation, Past, Record, code_changes, compare, explain, step_at
-from .runner import Scheduler, state_of
+from .runner import Scheduler
 from .store import Change, RunRow, Store
 
 _POLL_S = 0.1
@@ -194,8 +193,10 @@ class Run:
     async def _awaited(self) -> Any:
         import asyncio
 
+        from .interrupts import Interrupts
+
         live = self._driven()
-        with _Interrupts() as interrupts:
+        with Interrupts() as interrupts:
             try:
                 if live is not None:
                     # Only looked at: a caller that no longer waits does not stop the run.
@@ -386,41 +387,6 @@ class Run:
         from .show import display_in_notebook
 
         display_in_notebook(self)
-
-
-class _Interrupts:
-    """SIGINT within the block: ``came``, and the future ``first``, which is done then.
-
-    asyncio makes a cancellation of it, which looks like any other; ipykernel too, but may leave its loop asleep.
-    """
-
-    def __init__(self) -> None:
-        import asyncio
-
-        self.came = False
-        self._loop = asyncio.get_running_loop()
-        self.first: asyncio.Future[None] = self._loop.create_future()
-        self._main = threading.current_thread() is threading.main_thread()
-
-    def __enter__(self) -> _Interrupts:
-        if self._main:
-            self._before = signal.signal(signal.SIGINT, self._take)
-        return self
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        self._loop.call_soon_threadsafe(self._end)
-        if callable(self._before):
-            self._before(number, frame)
-
-    def _end(self) -> None:
-        if not self.first.done():
-            self.first.set_result(None)
-
-    def __exit__(self, *_: object) -> None:
-        # Waits may end in any order: what another one has put on top of this one stays, and passes signals on.
-        if self._main and signal.getsignal(signal.SIGINT) == self._take:
-            signal.signal(signal.SIGINT, self._before or signal.SIG_DFL)
 
 
 class _Kept(NamedTuple):

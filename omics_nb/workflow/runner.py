@@ -13,8 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeVar
 
 from ..errors import IntegrityError, RunError, StoreError
@@ -36,6 +35,7 @@ from .executors import (
 )
 from .graph import Flow
 from .live import ROW_EVERY_S, Given, Live, Start, Task
+from .owners import host_id, state_of
 from .store import Change, Fenced, RunRow, Store
 from .values import SKIPPED_TEXT
 
@@ -503,44 +503,3 @@ class Scheduler:
                 task.context.stop()
             if task.handle is not None:
                 task.handle.cancel()
-
-
-# --- owners ----------------------------------------------------------------------------------------------------------
-
-
-@lru_cache
-def host_id() -> str:
-    """This machine since it was started, and its space of process numbers."""
-    parts = [os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return " ".join(parts)
-
-
-def state_of(row: RunRow, scheduler: Scheduler | None = None) -> str:
-    """The state of a run as it truly is: without a living owner a run that was at work is interrupted.
-
-    ``scheduler``, that of this process, knows which runs it had to let go of.
-    """
-    if row.state not in tables.ACTIVE:
-        return row.state
-    gone = scheduler is not None and row.owner == scheduler.id and row.uid not in scheduler.lives
-    if is_owned(row) and not gone:
-        return row.state
-    return "cancelled" if row.state == "cancelling" else "interrupted"
-
-
-def is_owned(row: RunRow) -> bool:
-    """Whether the owner of a run is alive: its lease holds, and its process is there if that can be seen from here."""
-    if row.owner is None or row.owner_expires is None or row.owner_expires < time.time():
-        return False
-    if row.owner_host != host_id() or row.owner_pid is None:
-        return True
-    try:
-        os.kill(row.owner_pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

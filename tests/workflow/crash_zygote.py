@@ -1,9 +1,10 @@
 """Runs a flow in forked processes that are killed at one chosen moment, and checks what a resumption makes of it.
 
 ``python crash_zygote.py FOLDER storm N SEED`` kills at N random times.
-``python crash_zygote.py FOLDER FIRST STEP`` kills before every STEP-th moment from FIRST on; a moment is an SQL
-statement or a rename of a value file. Each moment: start and be killed there, resume and be killed at a moment that
-differs each time, resume to the end, check. Prints the number of crashes, or the first broken promise.
+``python crash_zygote.py FOLDER begin STEP`` kills before every STEP-th moment; a moment is an SQL statement or a rename
+of a value file. Each moment: start and be killed there, resume and be killed at a moment that differs each time, resume
+to the end, check. Prints the number of crashes, or the first broken promise. With ``steer`` for ``begin`` the run is
+paused, resumed and forked, and its fork is cancelled.
 ``python crash_zygote.py serve`` runs what each line of standard input asks for, killed at the moment that it names, and
 answers with the signal that ended it.
 """
@@ -20,13 +21,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from random_flows import Plan, build, history
 
 from omics_nb.errors import RunError
-from omics_nb.workflow import Context, Flow, list_runs, open_run, open_store, prune, start, step
+from omics_nb.workflow import Context, Event, Flow, Run, list_runs, open_run, open_store, prune, start, step
 
 moments = 0
 die_at = 0
@@ -121,17 +123,37 @@ EXPECTED = [9_000 * 5, 40_000, 40_000, 40_000, 1, 5]
 # --- what each process does -------------------------------------------------------------------------------------------
 
 
+def acknowledge(folder: Path, name: str, run: Run) -> None:
+    """Write down, at once and for good, what a caller was told."""
+    (folder / "told").write_text(run.id)
+    os.rename(folder / "told", folder / name)  # noqa: PTH104 - Path.replace is watched
+
+
 def begin(folder: Path) -> None:
     run = start(FLOW, {"x": 1, "folder": folder}, store=folder / "runs.sqlite", key="the only one")
-    (folder / "told").write_text(run.id)
-    os.rename(folder / "told", folder / "acknowledged")  # noqa: PTH104 - Path.replace is watched
+    acknowledge(folder, "acknowledged", run)
     run.result(60)
+
+
+def steer(folder: Path) -> None:
+    run = start(FLOW, {"x": 1, "folder": folder}, store=folder / "runs.sqlite", key="the only one")
+    acknowledge(folder, "acknowledged", run)
+    with suppress(RunError):  # it is paused
+        run.pause()
+        acknowledge(folder, "paused", run)
+        run.result(60)
+    run.resume().result(60)
+    fork = run.rerun(from_step="table")
+    fork.cancel()
+    acknowledge(folder, "cancelled", fork)
+    with suppress(RunError):  # it is cancelled
+        fork.result(60)
 
 
 def go_on(folder: Path) -> None:
     for run in list_runs(folder / "runs.sqlite"):
         run._flow = FLOW
-        if run.state == "interrupted":
+        if run.state in ("interrupted", "paused") and run.parent is None:
             run.resume().result(60)
 
 
@@ -147,10 +169,17 @@ def finish(folder: Path) -> None:
     calls_before = _calls(folder)
     run = start(FLOW, {"x": 1, "folder": folder}, store=store, key="the only one")
     if run.state not in ("running", "done"):
-        assert run.state == "interrupted", run.state
+        assert run.state == "interrupted" or (folder / "paused").exists(), run.state
         run.resume()
     assert run.result(60) == EXPECTED, run.result()
-    assert len(list_runs(store)) == 1, "a start was doubled"
+    forks = [other for other in list_runs(store) if other.id != run.id]
+    assert all(fork.parent == run.id for fork in forks), "a start was doubled"
+    for fork in forks:
+        _check_events(fork)
+        wanted = (folder / "cancelled").exists()
+        assert fork.state == "cancelled" if wanted else fork.state in ("interrupted", "cancelled"), fork.state
+        if fork.state == "interrupted":
+            fork.cancel()
     _check(run, store)
     again = _calls(folder)[len(calls_before) :]
     assert not set(again) & set(done_before), (
@@ -163,11 +192,16 @@ def _calls(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def _check(run: Any, store: Path) -> None:
+def _check_events(run: Run) -> list[Event]:
     events = run.events()
     assert [event.seq for event in events] == list(range(1, len(events) + 1)), "events have gaps"
     accepted = [event.step for event in events if event.kind in ("done", "reused", "skipped") and event.step]
     assert len(accepted) == len(set(accepted)), "a step was accepted twice"
+    return events
+
+
+def _check(run: Run, store: Path) -> None:
+    events = _check_events(run)
     assert [event.kind for event in events if not event.step][-1] == "done"
     assert run.progress == 100
     assert run.state == "done"
@@ -202,12 +236,12 @@ def fork(function: Callable[[Path], None], folder: Path, kill_at: int = 0) -> tu
     os._exit(0)
 
 
-def sweep(base: Path, first: int, stride: int) -> dict[str, int]:
-    crashes, at = 0, first
+def sweep(base: Path, first: Callable[[Path], None], stride: int) -> dict[str, int]:
+    crashes, at = 0, 1
     while True:
         folder = base / str(at)
         folder.mkdir(parents=True)
-        ended, _ = fork(begin, folder, at)
+        ended, _ = fork(first, folder, at)
         crashed = ended == signal.SIGKILL
         crashes += crashed
         if crashed:
@@ -292,4 +326,5 @@ if __name__ == "__main__":
     if sys.argv[2] == "storm":
         print(json.dumps(storm(Path(sys.argv[1]), int(sys.argv[3]), int(sys.argv[4]))))
         raise SystemExit
-    print(json.dumps(sweep(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    first = {"begin": begin, "steer": steer}[sys.argv[2]]
+    print(json.dumps(sweep(Path(sys.argv[1]), first, int(sys.argv[3]))))

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from omics_nb.workflow import Flow, close_store, start
-from omics_nb.workflow.codehash import changes, fingerprint, is_fresh, package_of, version_of
+from omics_nb.workflow.codehash import changes, fingerprint, is_fresh
+from omics_nb.workflow.packages import package_of, version_of
 
 
 class Edit(NamedTuple):

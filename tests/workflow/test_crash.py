@@ -25,13 +25,18 @@ def zygote(*arguments: object) -> dict[str, int]:
     return found
 
 
-def test_a_run_survives_a_kill_before_every_second_statement_and_rename(tmp_path: Path) -> None:
-    assert zygote(tmp_path, 1, 2)["crashes"] >= 75
+def test_a_run_survives_a_kill_before_every_third_statement_and_rename(tmp_path: Path) -> None:
+    assert zygote(tmp_path, "begin", 3)["crashes"] >= 50
+
+
+def test_a_run_that_is_steered_survives_a_kill_before_every_ninth_statement(tmp_path: Path) -> None:
+    assert zygote(tmp_path, "steer", 9)["crashes"] >= 20
 
 
 @pytest.mark.slow
-def test_a_run_survives_a_kill_before_every_statement_and_rename(tmp_path: Path) -> None:
-    assert zygote(tmp_path, 1, 1)["crashes"] >= 150
+@pytest.mark.parametrize("how", ["begin", "steer"])
+def test_a_run_survives_a_kill_before_every_statement_and_rename(how: str, tmp_path: Path) -> None:
+    assert zygote(tmp_path, how, 1)["crashes"] >= 150
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from omics_nb.errors import RunError, StoreError
 from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store, start, step
 from omics_nb.workflow import store as tables
 from omics_nb.workflow.events import fold, run_state
-from omics_nb.workflow.runner import state_of
+from omics_nb.workflow.owners import state_of
 from omics_nb.workflow.sqlite import SqliteStore, choose_journal, file_system, has_safe_wal
 
 WAIT_S = 20
