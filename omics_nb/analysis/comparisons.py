@@ -41,6 +41,11 @@ def modelled(
     each = tuple(
         check_contrast(study.accession, study.samples, one) for one in _contrasts(study, samples, contrast)
     )
+    if by is not None and (isinstance(by, str) or len(by) not in {2, 3}):
+        raise DesignError(
+            f"by is (factor, level) for the effect at that level, or (factor, level, other level) for how the effect "
+            f"differs between the two, not {by!r}"
+        )
     first = each[0]
     formula = design or _formula(first.factor, by)
     model = build_design(samples, formula, factor=first.factor, reference=first.reference)
@@ -95,11 +100,6 @@ def _formula(factor: str, by: Sequence[str] | None) -> str:
 def _weights(model: Design, contrast: Contrast, by: Sequence[str] | None) -> np.ndarray:
     if by is None:
         return model.contrast(*contrast)
-    if isinstance(by, str) or len(by) not in {2, 3}:
-        raise DesignError(
-            f"by is (factor, level) for the effect at that level, or (factor, level, other level) for how the effect "
-            f"differs between the two, not {by!r}"
-        )
     effects = [model.effect(contrast, (by[0], level)) for level in by[1:]]
     return effects[0] if len(effects) == 1 else effects[0] - effects[1]
 

@@ -20,14 +20,22 @@ from .limma import Fit, fit_any_rank, lm_fit
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
-_MOST_STEPS = 100
+_MOST_STEPS = 400
+_GAIN = 1e-6
 _TRIM = 0.15
+_BLOCK = 1024
 
 
 def duplicate_correlation(
-    values: npt.ArrayLike, design: npt.ArrayLike, block: Sequence[object]
+    values: npt.ArrayLike,
+    design: npt.ArrayLike,
+    block: Sequence[object],
+    *,
+    weights: npt.ArrayLike | None = None,
 ) -> tuple[float, Floats]:
     """The correlation of samples of one block, and Fisher's z of each gene's own (NaN where it has none).
+
+    ``weights``: genes × samples, positive, for values without gaps (voom).
 
     DesignError where no block has two samples, or every block is told apart by the design already.
     """
@@ -38,15 +46,11 @@ def duplicate_correlation(
         raise DesignError(
             f"no block has two samples, so there is no correlation within blocks: {sorted(map(str, block))}"
         )
-    lowest, highest = 1 / (1 - size) + 0.01, 0.99
-    fisher = np.full(len(y), np.nan)
-    for rows, seen in _patterns(y):
-        parts = _components(x[seen], z[seen])
-        if parts is None:
-            continue
-        basis, eigenvalues = parts
-        residual, between = _variance_components((y[np.ix_(rows, seen)] @ basis) ** 2, eigenvalues)
-        fisher[rows] = np.arctanh(np.clip(between / (between + residual), lowest, highest))
+    limits = 1 / (1 - size) + 0.01, 0.99
+    if weights is None:
+        fisher = _fisher(y, x, z, limits)
+    else:
+        fisher = _weighted_fisher(y, x, z, np.asarray(weights, dtype=np.float64), limits)
     known = np.sort(fisher[np.isfinite(fisher)])
     if len(known) == 0:
         raise DesignError(
@@ -67,22 +71,24 @@ def correlated_fit(
 ) -> Fit:
     """Generalised least squares of each gene with one correlation within blocks; NaN are left out.
 
-    ``weights``: one a sample; a weight divides the variance of its sample.
+    ``weights``: one a sample, or genes × samples for values without gaps; a weight divides the variance.
     """
     y, x = np.asarray(values, dtype=np.float64), np.asarray(design, dtype=np.float64)
     z = _membership(block, y.shape[1])
     covariance = correlation * (z @ z.T)
     np.fill_diagonal(covariance, 1.0)
-    if weights is not None:
-        root = np.sqrt(np.asarray(weights, dtype=np.float64))
-        if root.shape != (y.shape[1],) or not (root > 0).all():
-            raise AnalysisError("weights beside a correlation must be positive, one a sample")
-        covariance = covariance / np.outer(root, root)
     labels = tuple(names) if names is not None else tuple(f"x{i + 1}" for i in range(x.shape[1]))
-    white = _whitener(covariance)
+    w = None if weights is None else np.asarray(weights, dtype=np.float64)
+    if w is not None and (w.shape not in {y.shape[1:], y.shape} or not (w > 0).all()):
+        raise AnalysisError("weights beside a correlation must be positive, one a sample or one a value")
+    if w is not None and w.ndim == 1:
+        covariance = covariance / np.sqrt(np.outer(w, w))
     # The empty fit checks the design and holds the covariance of a complete gene.
-    fit = lm_fit(np.zeros((0, y.shape[1])), white @ x, names=labels)
-    fit = _room_for(fit, len(y))
+    white = _whitener(covariance)
+    fit = _room_for(lm_fit(np.zeros((0, y.shape[1])), white @ x, names=labels), len(y))
+    if w is not None and w.ndim == 2:
+        _fit_weighted(fit, y, x, white, w)
+        return replace(fit, exact=False)
     for rows, seen in _patterns(y):
         white = _whitener(covariance[np.ix_(seen, seen)])
         some = y[np.ix_(rows, seen)]
@@ -91,6 +97,58 @@ def correlated_fit(
         fit.sigma[rows], fit.df_residual[rows] = part.sigma, part.df_residual
         fit.average[rows] = some.mean(axis=1) if seen.any() else np.nan
     return replace(fit, exact=bool(np.isfinite(y).all()))
+
+
+def _fit_weighted(fit: Fit, y: Floats, x: Floats, white: Floats, weights: Floats) -> None:
+    """Coefficients of genes that have a weight for each value; in place."""
+    n, p = x.shape
+    fit.average[:] = y.mean(axis=1)
+    fit.df_residual[:] = n - p
+    for rows in _blocks_of(len(y)):
+        root = np.sqrt(weights[rows])
+        q, r = np.linalg.qr(white @ (root[:, :, None] * x))
+        response = (root * y[rows]) @ white.T
+        effects = np.einsum("gnp,gn->gp", q, response)
+        inverse = np.linalg.inv(r)
+        fit.coefficients[rows] = np.einsum("gij,gj->gi", inverse, effects)
+        fit.stdev_unscaled[rows] = np.sqrt((inverse**2).sum(axis=2))
+        residual = response - np.einsum("gnp,gp->gn", q, effects)
+        fit.sigma[rows] = np.sqrt((residual**2).sum(axis=1) / (n - p))
+
+
+def _fisher(y: Floats, x: Floats, z: Floats, limits: tuple[float, float]) -> Floats:
+    fisher = np.full(len(y), np.nan)
+    for rows, seen in _patterns(y):
+        parts = _components(x[seen], z[seen])
+        if parts is None:
+            continue
+        basis, eigenvalues = parts
+        residual, between = _variance_components((y[np.ix_(rows, seen)] @ basis) ** 2, eigenvalues[None])
+        fisher[rows] = np.arctanh(np.clip(between / (between + residual), *limits))
+    return fisher
+
+
+def _weighted_fisher(y: Floats, x: Floats, z: Floats, weights: Floats, limits: tuple[float, float]) -> Floats:
+    fisher = np.full(len(y), np.nan)
+    n, p = x.shape
+    if n - p < 2 or _components(x, z) is None:
+        return fisher
+    for rows in _blocks_of(len(y)):
+        root = np.sqrt(weights[rows])
+        rest = np.linalg.qr(root[:, :, None] * x, mode="complete")[0][:, :, p:]
+        vectors, singular, _ = np.linalg.svd(rest.transpose(0, 2, 1) @ z, full_matrices=True)
+        eigenvalues = np.zeros((len(root), n - p))
+        eigenvalues[:, : singular.shape[1]] = singular**2
+        rotated = np.einsum("gnk,gn->gk", rest, root * y[rows])
+        squares = np.einsum("gkj,gk->gj", vectors, rotated) ** 2
+        residual, between = _variance_components(squares, eigenvalues)
+        fisher[rows] = np.arctanh(np.clip(between / (between + residual), *limits))
+    return fisher
+
+
+def _blocks_of(n_genes: int) -> Iterator[slice]:
+    for start in range(0, n_genes, _BLOCK):
+        yield slice(start, min(start + _BLOCK, n_genes))
 
 
 def _membership(block: Sequence[object], n_samples: int) -> Floats:
@@ -126,45 +184,62 @@ def _components(x: Floats, z: Floats) -> tuple[Floats, Floats] | None:
 
 
 def _variance_components(squares: Floats, eigenvalues: Floats) -> tuple[Floats, Floats]:
-    """Residual and between-block variance of each gene by REML: squares are Gamma with mean θ₁ + θ₂ ·
-    eigenvalue.
+    """Residual and between-block variance of each gene by REML: squares are Gamma with mean θ₁ + θ₂ · eigenvalue.
 
-    Fisher scoring with steps damped until the deviance falls, for all genes at once.
+    ``eigenvalues``: one row a gene, or one for all.
+
+    Fisher scoring with steps damped until the deviance falls, for all genes at once. Start, damping and the end (a gain
+    below 1e-6) are those that statmod's answers show, for the last digits of the correlation depend on them.
     """
     floor = 1e-15 * squares.mean(axis=1, keepdims=True) + 1e-300
     squares = np.maximum(squares, floor)
-    residual = squares.mean(axis=1)
-    between = np.zeros_like(residual)
+    eigenvalues = np.broadcast_to(eigenvalues, squares.shape)
+    residual, between = _least_squares(squares, eigenvalues)
     deviance = _deviance(squares, residual, between, eigenvalues)
-    damping = np.full(len(squares), 1e-6)
+    damping, again = np.full(len(squares), np.nan), np.zeros(len(squares), dtype=bool)
     active = np.arange(len(squares))
     for _ in range(_MOST_STEPS):
-        trial = _scored(squares[active], residual[active], between[active], eigenvalues, damping[active])
-        after = _deviance(squares[active], *trial, eigenvalues)
-        better = after <= deviance[active]
-        gain = deviance[active] - after
+        steps, gain = _scored(
+            squares[active], residual[active], between[active], eigenvalues[active], damping, active
+        )
+        trial = residual[active] + steps[0], between[active] + steps[1]
+        after = _deviance(squares[active], *trial, eigenvalues[active])
+        better = after <= deviance[active] + 1e-14 * np.abs(deviance[active])
         taken = active[better]
         residual[taken], between[taken] = trial[0][better], trial[1][better]
         deviance[taken] = after[better]
-        damping[active] = np.where(better, damping[active] / 10, np.maximum(damping[active], 1e-6) * 10)
-        done = (better & (gain < 1e-13 * (np.abs(after) + 1))) | (damping[active] > 1e12)
-        active = active[~done]
+        damping[active] *= np.where(better, np.where(again[active], 1.0, 0.1), 2.0)
+        again[active] = ~better
+        active = active[~(better & (gain < _GAIN)) & (damping[active] < 1e300)]
         if len(active) == 0:
             break
     return residual, between
 
 
+def _least_squares(squares: Floats, eigenvalues: Floats) -> tuple[Floats, Floats]:
+    """Where to begin: the line through the squares, or their mean where the line is not above 0 everywhere."""
+    offset = eigenvalues - eigenvalues.mean(axis=1, keepdims=True)
+    slope = (squares * offset).sum(axis=1) / (offset**2).sum(axis=1)
+    level = squares.mean(axis=1) - slope * eigenvalues.mean(axis=1)
+    positive = ((level[:, None] + slope[:, None] * eigenvalues) > 0).all(axis=1)
+    return np.where(positive, level, squares.mean(axis=1)), np.where(positive, slope, 0.0)
+
+
 def _scored(
-    squares: Floats, residual: Floats, between: Floats, eigenvalues: Floats, damping: Floats
-) -> tuple[Floats, Floats]:
+    squares: Floats, residual: Floats, between: Floats, eigenvalues: Floats, damping: Floats, active: Rows
+) -> tuple[tuple[Floats, Floats], Floats]:
+    """The steps of both variances, and twice the gain of likelihood that they promise; a damping of NaN is begun."""
     mean = residual[:, None] + between[:, None] * eigenvalues
     weight = 1 / mean**2
     excess = weight * (squares - mean)
-    a, b, c = weight.sum(axis=1), weight @ eigenvalues, weight @ eigenvalues**2
-    a, c = a * (1 + damping), c * (1 + damping)
-    first, second = excess.sum(axis=1), excess @ eigenvalues
+    tilted = weight * eigenvalues
+    a, b, c = weight.sum(axis=1), tilted.sum(axis=1), (tilted * eigenvalues).sum(axis=1)
+    damping[active] = np.where(np.isnan(damping[active]), (a + c) / 4, damping[active])
+    a, c = a + damping[active], c + damping[active]
+    first, second = excess.sum(axis=1), (excess * eigenvalues).sum(axis=1)
     determinant = a * c - b * b
-    return residual + (c * first - b * second) / determinant, between + (a * second - b * first) / determinant
+    steps = (c * first - b * second) / determinant, (a * second - b * first) / determinant
+    return steps, steps[0] * first + steps[1] * second
 
 
 def _deviance(squares: Floats, residual: Floats, between: Floats, eigenvalues: Floats) -> Floats:

@@ -13,7 +13,7 @@ Counts are genes × samples, library sizes in reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from ..errors import AnalysisError, ScaleError
+from .correlated import correlated_fit, duplicate_correlation
 from .limma import Fit, lm_fit
 from .smooth import lowess
 
@@ -138,18 +139,24 @@ def voom(
     library_sizes: npt.ArrayLike | None = None,
     span: float = 0.5,
     sample_weights: npt.ArrayLike | None = None,
+    block: Sequence[object] | None = None,
+    correlation: float = 0.0,
 ) -> Voom:
     """log2-CPM with precision weights from the trend of the residual deviation over the average count.
 
     ``library_sizes`` are effective ones (size × TMM factor); the plain sums otherwise. ``sample_weights`` are
-    used in the fit that shows the trend (voomWithQualityWeights).
+    used in the fit that shows the trend (voomWithQualityWeights), as are a ``block`` for each sample and the
+    ``correlation`` within blocks.
     """
     matrix = checked_counts(counts)
     sizes = matrix.sum(axis=0) if library_sizes is None else np.asarray(library_sizes, dtype=float)
     if len(matrix) < 2:
         raise AnalysisError(f"voom needs at least two genes with counts, not {len(matrix)}")
     values = np.log2((matrix + 0.5) / (sizes + 1) * 1e6)
-    fit = lm_fit(values, design, weights=sample_weights)
+    if block is None:
+        fit = lm_fit(values, design, weights=sample_weights)
+    else:
+        fit = correlated_fit(values, design, block, correlation, weights=sample_weights)
     if not (fit.df_residual > 0).all():
         raise AnalysisError("voom needs residual degrees of freedom: more samples than coefficients")
     level = fit.average + np.log2(sizes + 1).mean() - np.log2(1e6)
@@ -166,6 +173,27 @@ def voom(
 def voom_fit(voomed: Voom, design: npt.ArrayLike, *, names: tuple[str, ...] | None = None) -> Fit:
     """The weighted fit of voom's values, ready for contrasts and e_bayes."""
     return lm_fit(voomed.log_cpm, design, weights=voomed.weights, names=names)
+
+
+def voom_in_blocks(
+    counts: npt.ArrayLike,
+    design: npt.ArrayLike,
+    block: Sequence[object],
+    *,
+    library_sizes: npt.ArrayLike | None = None,
+    names: tuple[str, ...] | None = None,
+) -> tuple[Fit, float]:
+    """The weighted fit of voom's values where samples of a block are correlated, and the correlation.
+
+    Weights and correlation inform each other in two rounds, as limma's authors advise.
+    """
+    voomed = voom(counts, design, library_sizes=library_sizes)
+    correlation, _ = duplicate_correlation(voomed.log_cpm, design, block, weights=voomed.weights)
+    voomed = voom(counts, design, library_sizes=library_sizes, block=block, correlation=correlation)
+    correlation, _ = duplicate_correlation(voomed.log_cpm, design, block, weights=voomed.weights)
+    return correlated_fit(
+        voomed.log_cpm, design, block, correlation, weights=voomed.weights, names=names
+    ), correlation
 
 
 def _trend(x: Floats, y: Floats, span: float) -> tuple[Floats, Floats]:

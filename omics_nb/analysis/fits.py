@@ -147,9 +147,13 @@ def _linear_fit(values: Floats, model: Design, options: Options) -> tuple[Fit, t
     if options.block is None:
         return lm_fit(values, model.matrix, weights=trust, names=model.names), notes
     correlation, _ = duplicate_correlation(values, model.matrix, options.block)
-    notes += (f"Samples of one block are correlated by {correlation:.3f}.",)
+    notes += (_told_correlation(correlation),)
     fit = correlated_fit(values, model.matrix, options.block, correlation, weights=trust, names=model.names)
     return fit, notes
+
+
+def _told_correlation(correlation: float) -> str:
+    return f"Samples of one block are correlated by {correlation:.3f}."
 
 
 def _told_weights(model: Design, trust: Floats) -> str:
@@ -252,10 +256,13 @@ def _fit_deseq2(
 
 
 def _voom_fit(used: Floats, model: Design, sizes: Floats, options: Options) -> tuple[Fit, tuple[str, ...]]:
+    if options.block is not None and options.sample_weights:
+        raise AnalysisError("voom takes a block or sample weights, not both: leave one of them out")
     if options.block is not None:
-        raise AnalysisError(
-            "blocks go with method='limma-trend', whose values all weigh the same, not with voom"
+        fit, correlation = rnaseq.voom_in_blocks(
+            used, model.matrix, options.block, library_sizes=sizes, names=model.names
         )
+        return fit, (_told_correlation(correlation),)
     if options.sample_weights:
         voomed, trust = voom_with_quality_weights(used, model.matrix, library_sizes=sizes)
         return rnaseq.voom_fit(voomed, model.matrix, names=model.names), (_told_weights(model, trust),)
