@@ -50,13 +50,13 @@ _TAKES = {
     "limma": _LINEAR | {"log2", "quantile"},
     "voom": _LINEAR,
     "limma-trend": _LINEAR,
-    "deseq2": {"size_factors", "by"},
+    "deseq2": {"size_factors", "lfc", "shrink", "by"},
     "edger": {"robust", "by"},
 }
 _INSTEAD = {
     "quantile": "counts are normalised by TMM",
     "block": "pairs and batches go into the design (~ patient + treatment), or use method='limma-trend'",
-    "lfc": "a threshold is an option of limma, voom and limma-trend",
+    "lfc": "a threshold is an option of limma, voom, limma-trend and deseq2",
     "shrink": "fold changes are shrunken by deseq2",
     "confidence": "limits are an option of limma, voom and limma-trend",
     "size_factors": "size factors are an option of deseq2",
@@ -149,6 +149,9 @@ def differential_expression(
         versions=versions(),
         options=told,
     )
+    if shrink:
+        said = "Fold changes are drawn towards 0 by a normal prior; P-values are of those that are not."
+        result = replace(result, notes=(*result.notes, said))
     return replace(result, each=_each(result, study, matrix.index, asked, fitted))
 
 

@@ -36,9 +36,9 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
-_LN2 = float(np.log(2))
+LN2 = float(np.log(2))
 # A prior of variance 1e6 on log2 coefficients, which only keeps them finite.
-_RIDGE = 1e-6 / _LN2**2
+RIDGE = 1e-6 / LN2**2
 _LEAST_MU = 0.5
 _REPLICATES_TO_FLAG = 3
 _REPLICATES_TO_REPLACE = 7
@@ -54,7 +54,7 @@ class Deseq2Fit:
     ``coefficients`` (log2) and their ``covariance``: genes × coefficients (²). ``base_mean``: mean of counts
     over size factors. ``replaced``: genes in which a count was replaced. ``worst``: the largest Cook's
     distance among samples that can flag a gene and are not replaced (NaN without such samples), and
-    ``worst_sample`` its sample.
+    ``worst_sample`` its sample. ``used``: the counts after replacement.
     """
 
     coefficients: Floats
@@ -68,11 +68,12 @@ class Deseq2Fit:
     worst: Floats
     worst_sample: Places
     counts: Floats
+    used: Floats
     design: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WaldTest:
+class Deseq2Test:
     """``table``: baseMean, log2FoldChange, lfcSE, stat, pvalue, padj, one row a gene; ``reasons``: gene → why
     pvalue or padj is NaN; ``threshold``: the least baseMean that was adjusted for.
     """
@@ -168,9 +169,16 @@ def fit(counts: npt.ArrayLike, design: npt.ArrayLike, factors: npt.ArrayLike) ->
 
 
 def wald_test(
-    fitted: Deseq2Fit, weights: npt.ArrayLike, *, compared: Sequence[int] | None = None, alpha: float = 0.1
-) -> WaldTest:
+    fitted: Deseq2Fit,
+    weights: npt.ArrayLike,
+    *,
+    compared: Sequence[int] | None = None,
+    lfc: float = 0.0,
+    alpha: float = 0.1,
+) -> Deseq2Test:
     """The Wald test of ``weights`` · coefficients = 0, with P-values adjusted above a threshold of baseMean.
+
+    With ``lfc`` it is the test that the change (log2) is larger than that in size.
 
     Genes with an outlier have no P-value; those that nothing is left of once it is replaced have P 1.
     ``compared``: the samples of both groups; a gene that has counts only in others has no change and P 1.
@@ -181,26 +189,27 @@ def wald_test(
     error = np.sqrt(np.einsum("i,gij,j->g", c, fitted.covariance, c))
     if compared is not None:
         change[(fitted.counts[:, compared] == 0).all(axis=1) & ~np.isnan(change)] = 0.0
-    with np.errstate(invalid="ignore"):
-        stat = np.where(error == 0, 0.0, change / error)
-    p_value = 2 * ndtr(-np.abs(stat))
+    beyond = np.sign(change) * np.maximum(np.abs(change) - lfc, 0) if lfc else change
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stat = np.where(error == 0, 0.0, beyond / error)
+        p_value = (
+            np.minimum(2 * ndtr((lfc - np.abs(change)) / error), 1.0) if lfc else 2 * ndtr(-np.abs(stat))
+        )
+    return filtered(fitted, {"log2FoldChange": change, "lfcSE": error, "stat": stat}, p_value, alpha)
+
+
+def filtered(
+    fitted: Deseq2Fit, statistics: Mapping[str, Floats], p_value: Floats, alpha: float
+) -> Deseq2Test:
+    """The table of a test: no P-value for genes with an outlier, none adjusted below the threshold of baseMean."""
     flagged = flagged_genes(fitted)
-    p_value[flagged] = np.nan
-    adjusted, threshold = independent_filter(fitted.base_mean, p_value, alpha)
-    table = pd.DataFrame(
-        {
-            "baseMean": fitted.base_mean,
-            "log2FoldChange": change,
-            "lfcSE": error,
-            "stat": stat,
-            "pvalue": p_value,
-            "padj": adjusted,
-        }
-    )
-    return WaldTest(table, _reasons(fitted, flagged, adjusted, threshold), threshold)
+    shown = np.where(flagged, np.nan, p_value)
+    adjusted, threshold = independent_filter(fitted.base_mean, shown, alpha)
+    columns = {"baseMean": fitted.base_mean, **statistics, "pvalue": shown, "padj": adjusted}
+    return Deseq2Test(pd.DataFrame(columns), _reasons(fitted, flagged, adjusted, threshold), threshold)
 
 
-def notes(fitted: Deseq2Fit, tested: WaldTest) -> tuple[str, ...]:
+def notes(fitted: Deseq2Fit, tested: Deseq2Test) -> tuple[str, ...]:
     """What was replaced, flagged and left out, and a trend that could not be fitted, in sentences."""
     said = []
     if fitted.trend.coefficients is None:
@@ -279,7 +288,7 @@ def _own_dispersions(counts: Floats, design: Floats, sizes: Floats) -> tuple[Flo
     start = moment_dispersions(counts / sizes, design, sizes)
     mu = _cell_means(counts, design, sizes)
     if mu is None:
-        mu = fit_glm(counts, design, sizes, start, ridge=_RIDGE, least_mu=_LEAST_MU).mu
+        mu = fit_glm(counts, design, sizes, start, ridge=RIDGE, least_mu=_LEAST_MU).mu
     return gene_dispersions(counts, mu, design, start), mu
 
 
@@ -302,8 +311,8 @@ def _estimates(
 ) -> _Genes:
     along = trend.at((counts / sizes).mean(axis=1))
     alpha = posterior_dispersions(counts, own[1], design, own[0], along, prior)
-    glm = fit_glm(counts, design, sizes, alpha, ridge=_RIDGE, least_mu=_LEAST_MU)
-    covariance, leverage = covariance_and_leverage(glm.mu, design, alpha, ridge=_RIDGE)
+    glm = fit_glm(counts, design, sizes, alpha, ridge=RIDGE, least_mu=_LEAST_MU)
+    covariance, leverage = covariance_and_leverage(glm.mu, design, alpha, ridge=RIDGE)
     return _Genes(glm.beta, covariance, leverage, alpha)
 
 
@@ -323,13 +332,14 @@ def _empty(
         worst=np.full(n, np.nan),
         worst_sample=np.zeros(n, dtype=np.intp),
         counts=counts,
+        used=counts.copy(),
         design=design,
     )
 
 
 def _place(result: Deseq2Fit, at: Places, genes: _Genes) -> None:
-    result.coefficients[at] = genes.beta / _LN2
-    result.covariance[at] = genes.covariance / _LN2**2
+    result.coefficients[at] = genes.beta / LN2
+    result.covariance[at] = genes.covariance / LN2**2
     result.dispersions[at] = genes.dispersions
 
 
@@ -337,6 +347,7 @@ def _fit_again(result: Deseq2Fit, at: Places, counts: Floats) -> None:
     """Estimates of genes whose outliers were replaced, by the same trend and prior."""
     x, sizes = result.design, result.size_factors
     result.replaced[at] = True
+    result.used[at] = counts
     result.base_mean[at] = (counts / sizes).mean(axis=1)
     result.coefficients[at] = 0.0
     result.covariance[at] = 0.0

@@ -26,7 +26,7 @@ from ..errors import AnalysisError, DesignError
 from .count_means import SERIES_BELOW, fit_means, log_determinant
 from .counts import checked_counts
 from .distributions import f_upper
-from .limma import benjamini_hochberg, dependent_columns
+from .limma import benjamini_hochberg, dependent_columns, without_contrasts
 from .smooth import local_means
 from .variance import squeeze_variance
 
@@ -143,7 +143,7 @@ def ql_test(fitted: QlFit, contrasts: npt.ArrayLike) -> pd.DataFrame:
             f"contrasts need one row for each of {fitted.design.shape[1]} coefficients and must not follow from each "
             f"other, not shape {c.shape}"
         )
-    null = _without(fitted.design, c)
+    null = without_contrasts(fitted.design, c)
     lost = _null_deviance(fitted, null, fitted.trend) - fitted.deviance
     df = c.shape[1]
     f = np.maximum(lost, 0) / df / fitted.var_post
@@ -275,15 +275,6 @@ def _df_residual(counts: Floats, mu: Floats, design: Floats) -> Floats:
     patterns, which = np.unique(_zeros(counts, mu), axis=0, return_inverse=True)
     df = [(~zero).sum() - _independent(design[~zero]).shape[1] for zero in patterns]
     return np.asarray(df, dtype=np.float64)[which.ravel()]
-
-
-def _without(design: Floats, contrasts: Floats) -> Floats:
-    """The design under which all contrasts are 0: its coefficients span what is orthogonal to them."""
-    named = (contrasts != 0).any(axis=1)
-    if named.sum() == contrasts.shape[1]:
-        return np.asarray(design[:, ~named])
-    q, _ = np.linalg.qr(contrasts, mode="complete")
-    return np.asarray(design @ q[:, contrasts.shape[1] :])
 
 
 def _null_deviance(fitted: QlFit, null: Floats, alpha: Floats) -> Floats:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..errors import AnalysisError
 from . import counts as rnaseq
-from . import deseq2, edger
+from . import deseq2, deseq2_more, edger
 from .correlated import correlated_fit, duplicate_correlation
 from .design import Design
 from .limma import Fit, benjamini_hochberg, contrasts_fit, e_bayes, f_test, lm_fit, top_table, treat
@@ -248,11 +248,20 @@ def _fit_deseq2(
     factors = deseq2.size_factors(numbers, positive_only=options.size_factors == "poscounts")
     fitted = deseq2.fit(numbers, model.matrix, factors)
     compared = [model.samples.index(name) for members in asked.groups.values() for name in members]
-    tests = [deseq2.wald_test(fitted, column, compared=compared) for column in asked.weights.T]
-    tested = tests[0]
-    return Fitted(
-        (tested.table,), None, np.arange(len(numbers)), tested.reasons, deseq2.notes(fitted, tested)
-    )
+    tests = [
+        deseq2.wald_test(fitted, column, compared=compared, lfc=options.lfc) for column in asked.weights.T
+    ]
+    if options.shrink:
+        tests = [deseq2_more.shrunken(fitted, tests[0], asked.weights[:, 0])]
+    tables, together = tuple(test.table for test in tests), tests[0]
+    overall = None
+    if len(tests) > 1:
+        together = deseq2_more.likelihood_ratio_test(fitted, asked.weights)
+        changes = [table["log2FoldChange"].to_numpy() for table in tables]
+        overall = together.table[["baseMean"]].join(_changes("log2FoldChange", asked.labels, changes))
+        overall = overall.join(together.table[["stat", "pvalue", "padj"]])
+    reasons = together.reasons
+    return Fitted(tables, overall, np.arange(len(numbers)), reasons, deseq2.notes(fitted, together))
 
 
 def _voom_fit(used: Floats, model: Design, sizes: Floats, options: Options) -> tuple[Fit, tuple[str, ...]]:

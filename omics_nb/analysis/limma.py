@@ -307,6 +307,15 @@ def dependent_columns(design: npt.ArrayLike) -> dict[int, tuple[int, ...]]:
     return dependent
 
 
+def without_contrasts(design: Floats, contrasts: Floats) -> Floats:
+    """The design under which all contrasts are 0: its coefficients span what is orthogonal to them."""
+    named = (contrasts != 0).any(axis=1)
+    if named.sum() == contrasts.shape[1]:
+        return np.asarray(design[:, ~named])
+    q, _ = np.linalg.qr(contrasts, mode="complete")
+    return np.asarray(design @ q[:, contrasts.shape[1] :])
+
+
 def _checked_design(y: Floats, design: npt.ArrayLike) -> Floats:
     x = np.asarray(design, dtype=np.float64)
     if y.ndim != 2 or x.ndim != 2:

@@ -171,7 +171,7 @@ def fit_glm(
     size_factors: Floats,
     alpha: Floats,
     *,
-    ridge: float,
+    ridge: float | Floats,
     least_mu: float,
     tolerance: float = 1e-8,
     max_iterations: int = 100,
@@ -179,9 +179,9 @@ def fit_glm(
 ) -> GlmFit:
     """Coefficients of log(mu / size factor) for every gene.
 
-    ``ridge`` is added to the diagonal of X'WX. A gene is done when its deviance changes by less than
-    ``tolerance`` of itself. Where that takes more than ``max_iterations`` steps, or a coefficient grows beyond
-    ``max_beta``, the penalised likelihood is climbed by L-BFGS-B, and ``converged`` is False.
+    ``ridge`` (one for all coefficients, or one for each) is added to the diagonal of X'WX. A gene is done
+    when its deviance changes by less than ``tolerance`` of itself. Where that takes more than ``max_iterations``
+    steps, or a coefficient grows beyond ``max_beta``, the penalised likelihood is climbed by L-BFGS-B, and ``converged`` is False.
     """
     n, m = counts.shape
     q, r = np.linalg.qr(design)
@@ -210,7 +210,7 @@ def _fit_block(
     log_sizes: Floats,
     alpha: Floats,
     beta: Floats,
-    settings: tuple[float, float, float, int, float],
+    settings: tuple[float | Floats, float, float, int, float],
 ) -> tuple[Floats, Floats, Bools]:
     ridge, least_mu, tolerance, max_iterations, max_beta = settings
     least = np.log(least_mu)
@@ -240,7 +240,7 @@ def _fit_block(
 
 
 def _climbed(
-    counts: Floats, design: Floats, log_sizes: Floats, alpha: float, start: Floats, ridge: float
+    counts: Floats, design: Floats, log_sizes: Floats, alpha: float, start: Floats, ridge: float | Floats
 ) -> Floats:
     """Coefficients of one gene where the penalised likelihood is highest, each within ±30 on the log2 scale."""
 
@@ -249,7 +249,7 @@ def _climbed(
         mu = np.exp(log_mu)
         value = (counts * log_mu - (counts + 1 / alpha) * np.log1p(alpha * mu)).sum()
         slope = design.T @ ((counts - mu) / (1 + alpha * mu)) - ridge * beta
-        return float(0.5 * ridge * (beta**2).sum() - value), -slope
+        return float(0.5 * (ridge * beta**2).sum() - value), -slope
 
     bounds = [(-30 * np.log(2), 30 * np.log(2))] * len(start)
     found = minimize(
@@ -259,12 +259,12 @@ def _climbed(
 
 
 def _weighted_step(
-    counts: Floats, alpha: Floats, mu: Floats, eta: Floats, design: Floats, ridge: float
+    counts: Floats, alpha: Floats, mu: Floats, eta: Floats, design: Floats, ridge: float | Floats
 ) -> Floats:
     weight = mu / (1 + alpha * mu)
     response = weight * (eta + (counts - mu) / mu)
     matrices = information(weight, design)
-    matrices[np.diag_indices(len(matrices))] += ridge
+    matrices[np.diag_indices(len(matrices))] += np.reshape(ridge, (-1, 1))
     _, inverse = sweep(matrices)
     return np.asarray(np.einsum("ijg,jg->gi", inverse, design.T @ response.T))
 
@@ -282,7 +282,7 @@ def _deviance_constant(counts: Floats, alpha: Floats) -> Floats:
 
 
 def covariance_and_leverage(
-    mu: Floats, design: Floats, alpha: Floats, *, ridge: float
+    mu: Floats, design: Floats, alpha: Floats, *, ridge: float | Floats
 ) -> tuple[Floats, Floats]:
     """Covariance of the coefficients (genes × coefficients²) and leverage of each count, with the ridge."""
     n, m = mu.shape
@@ -292,7 +292,7 @@ def covariance_and_leverage(
         weight = mu[rows] / (1 + alpha[rows, None] * mu[rows])
         plain = information(weight, design)
         matrices = plain.copy()
-        matrices[np.diag_indices(p)] += ridge
+        matrices[np.diag_indices(p)] += np.reshape(ridge, (-1, 1))
         inverse = sweep(matrices)[1].transpose(2, 0, 1)
         covariance[rows] = inverse @ plain.transpose(2, 0, 1) @ inverse
         leverage[rows] = weight * ((design @ inverse) * design).sum(axis=2)
