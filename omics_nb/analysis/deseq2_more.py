@@ -42,8 +42,9 @@ def likelihood_ratio_test(fitted: Deseq2Fit, contrasts: Floats, *, alpha: float 
 def shrunken(fitted: Deseq2Fit, test: Deseq2Test, weights: Floats) -> Deseq2Test:
     """``test`` with its fold change drawn towards 0 by a normal prior, as lfcShrink(type = "normal") does.
 
-    The prior of each coefficient but the intercept has the width that the 95 % quantile of all genes shows. P-values
-    stay those of the test. Where an outlying count was replaced it stays so; R goes back to the outlier. DesignError where the comparison is not one coefficient of the design.
+    The prior of each coefficient but the intercept has the width that the 95 % quantile of all genes shows.
+    P-values stay those of the test. Where an outlying count was replaced it stays so; R goes back to the
+    outlier. DesignError where the comparison is not one coefficient of the design.
     """
     picked = np.flatnonzero(weights)
     if len(picked) != 1 or not (fitted.design[:, 0] == 1).all() or picked[0] == 0:

@@ -179,9 +179,10 @@ def fit_glm(
 ) -> GlmFit:
     """Coefficients of log(mu / size factor) for every gene.
 
-    ``ridge`` (one for all coefficients, or one for each) is added to the diagonal of X'WX. A gene is done
-    when its deviance changes by less than ``tolerance`` of itself. Where that takes more than ``max_iterations``
-    steps, or a coefficient grows beyond ``max_beta``, the penalised likelihood is climbed by L-BFGS-B, and ``converged`` is False.
+    ``ridge`` (one for all coefficients, or one for each) is added to the diagonal of X'WX. A gene is done when
+    its deviance changes by less than ``tolerance`` of itself. Where that takes more than ``max_iterations``
+    steps, or a coefficient grows beyond ``max_beta``, the penalised likelihood is climbed by L-BFGS-B, and
+    ``converged`` is False.
     """
     n, m = counts.shape
     q, r = np.linalg.qr(design)

@@ -1,7 +1,7 @@
 """Thresholds, shrunken fold changes and the likelihood ratio test of DESeq2, against R.
 
-``deseq2/make_more.R`` made the tables. The gene g6 (an outlier alone in its group) does not converge in R, and of g5 and
-g9 among the twelve an outlier was replaced, which R's lfcShrink takes back.
+``deseq2/make_more.R`` made the tables. The gene g6 (an outlier alone in its group) does not converge in R, and of g5
+and g9 among the twelve an outlier was replaced, which R's lfcShrink takes back.
 """
 
 from __future__ import annotations
