@@ -5,9 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= reports
-# Pinned for users; a lab's server and workers are pinned for the tests alone.
+# Pinned for users; a lab's server and workers, PDF and language models are pinned for the tests alone.
 EXTRAS := --extra notebook --extra anndata --extra excel
-DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask
+DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask --extra pdf --extra llm
 # What the benchmarks measure against pins other versions than we do, so it lives in an environment of its own.
 PEERS := $(VENV)-peers
 
