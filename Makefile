@@ -58,11 +58,11 @@ $(PEERS)/.done: tests/benchmarks/peers.lock pyproject.toml
 bench: $(PEERS)/.done  ## speed, against the limit and against peers, in one run
 	$(PEERS)/bin/python -m tests.benchmarks
 
-lab: $(BIN)/.run  ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir notebooks
+lab: $(BIN)/.run  ## JupyterLab on the notebooks, on this machine only
+	$(BIN)/omics-nb dashboard --notebooks notebooks --lab
 
 dashboard: $(BIN)/.run  ## the notebooks as dashboards, on this machine only
-	$(BIN)/python -m omics_widgets.dashboard notebooks
+	$(BIN)/omics-nb dashboard --notebooks notebooks
 
 wheel: $(BIN)/.dev  ## build the wheel and try it in a clean environment, away from this folder
 	$(BIN)/python tests/try_wheel.py

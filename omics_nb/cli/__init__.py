@@ -13,6 +13,7 @@ import click
 from .. import __version__, errors
 from .around import family, files, publications, raw_data
 from .batch import batch
+from .dashboard import dashboard
 from .index import index, similar, summarise
 from .reports import demo, report
 from .runs import runs
@@ -97,6 +98,7 @@ for _command in (
     runs,
     batch,
     demo,
+    dashboard,
     doctor,
     cache,
 ):

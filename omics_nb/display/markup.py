@@ -16,7 +16,7 @@ _UNSAFE = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks and overrides of reading direction
     "\ud800-\udfff]"  # halves of surrogate pairs, which no UTF-8 file can hold
 )
-_VOID = frozenset({"br", "hr", "img", "meta", "link"})
+_VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
 DISCLAIMER_URL = "https://www.ncbi.nlm.nih.gov/About/disclaimer.html"
 GEO_URL = "https://www.ncbi.nlm.nih.gov/geo/query/acc.cgi?acc="
 _GEO_ACCESSION = re.compile(r"(GSE|GDS|GPL|GSM)\d+")

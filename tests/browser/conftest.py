@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+from tests.served import Dashboard, serving
+
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -24,19 +21,6 @@ ARGUMENTS = (
 # Voila 0.5 brings the bundle of an older JupyterLab than the one that is installed; widgets do not use the parts
 # that differ.
 KNOWN_WARNINGS = ("Unsatisfied version ", "No satisfying version ")
-
-
-@dataclass(frozen=True)
-class Dashboard:
-    """A running server and how to open a page of it."""
-
-    port: int
-    token: str
-    process: subprocess.Popen[str]
-
-    def url(self, path: str, **options: str) -> str:
-        query = "&".join(f"{name}={value}" for name, value in {"token": self.token, **options}.items())
-        return f"http://127.0.0.1:{self.port}{path}?{query}"
 
 
 @dataclass
@@ -69,36 +53,9 @@ def _network(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """Notebooks served by the project's own interpreter, with folders of their own."""
-    base = tmp_path_factory.mktemp("dashboard")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = [f"--port={port}", "--Voila.port_retries=0", "--token=for-this-test"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "omics_widgets.dashboard", str(NOTEBOOKS), *options],
-        env=os.environ | {"OMICS_DATA": str(base / "data"), "OMICS_CACHE": str(base / "cache")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert server.stderr is not None
-    said = []
-    for line in server.stderr:
-        said.append(line)
-        if "is running at" in line:
-            break
-    else:
-        pytest.fail("the dashboard did not start:\n" + "".join(said))
-    drain = threading.Thread(target=server.stderr.read)  # a full pipe would stop the server
-    drain.start()
-    try:
-        yield Dashboard(port, "for-this-test", server)
-    finally:
-        server.terminate()
-        server.wait(30)
-        drain.join(30)
-        server.stderr.close()
+    """Our notebooks, served for the tests of a module."""
+    with serving(tmp_path_factory.mktemp("dashboard")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

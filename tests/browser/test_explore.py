@@ -9,7 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.browser.conftest import Dashboard, Seen, picture
+from tests.browser.conftest import Seen, picture
+from tests.served import Dashboard
 
 pytestmark = pytest.mark.browser
 EXPLORE = "/voila/render/explore.ipynb"
@@ -190,7 +191,7 @@ def test_a_page_that_is_closed_leaves_no_kernel(page: Any, dashboard: Dashboard)
 
 
 def test_the_page_names_its_parts_and_hides_its_source(page: Any, dashboard: Dashboard) -> None:
-    page.goto(dashboard.url("/"))
+    page.goto(dashboard.url("/voila"))
     page.get_by_role("link", name="explore").click()
     page.get_by_role("button", name="Search").wait_for()
     assert "token" not in page.url

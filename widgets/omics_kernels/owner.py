@@ -208,6 +208,14 @@ def fork_kernel(
     return _forked(start, request, (stdin, stdout, stderr))
 
 
+def warm(cmd: list[str], preload: tuple[str, ...]) -> None:
+    """Start the server for kernels of this environment, so that the first need not wait; CannotForkError as above."""
+    if PLATFORM != "linux":
+        raise CannotForkError(f"forks of a process with libraries are safe on Linux, not on {PLATFORM}")
+    command, _ = _taken_apart(cmd)
+    _server(Start(command, preload, _read_at_start(os.environ, Path.cwd())))
+
+
 def _forked(start: Start, request: Mapping[str, Any], streams: tuple[Any, Any, Any]) -> ForkedKernel:
     why = ""
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123

@@ -25,11 +25,15 @@ if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
 
 from .address import from_address as from_address
 from .comparison import ComparisonPicker as ComparisonPicker
+from .copylink import LinkButton as LinkButton
 from .figures import FigureView as FigureView
+from .front import home as home
+from .front import recent_runs as recent_runs
 from .hits import HitsView as HitsView
 from .journey import Explore as Explore
 from .journey import Verbs as Verbs
 from .journey import explore as explore
+from .links import link as link
 from .question import QuestionBox as QuestionBox
 from .result import ReportSaver as ReportSaver
 from .result import ResultView as ResultView
