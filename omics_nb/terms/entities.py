@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from ..query import Term
 from .concepts import FILES, word_list
-from .text import Token, key, singular
+from .text import Token, key, singular, tokens
 
 if TYPE_CHECKING:
     from .lookup import Name, Vocabulary
 
 _MAX_WORDS = 8
-_MIN_TYPO = 6
+_MIN_TYPO = 7
 # What may stand between the words of one name: blanks, or signs without blanks.
 _INSIDE = re.compile(r"\s+|[-‐‑–—_/.,+:'’()·]{1,2}|\s*[-‐‑–—]\s*|[+-] ")
+# A plus, or a minus that no word follows: of a marker.
+_SIGN = re.compile(r"(\+|[-−–](?=[\s,;)]|$))")
 _ABBREVIATED = re.compile(r"\.\s*")
 _PRIORITY = {kind: place for place, kind in enumerate(FILES.values())}
 _COORDINATED = ("disease", "cell_type", "tissue")
@@ -67,7 +69,7 @@ def find(words: Sequence[Token], text: str, vocabulary: Vocabulary) -> Reading:
         if used:
             chosen, norms = better, again
             notes = [f'"{words[i].text}" is read as "{mended[i]}".' for i in used]
-    chosen = _share_heads(words, norms, chosen, vocabulary)
+    chosen = _share_heads(words, norms, text, chosen, vocabulary)
     found = [_found(candidate, words, text, vocabulary) for candidate in chosen]
     covered = frozenset(i for item in found for i in range(item.first, item.last + 1))
     return Reading(tuple(found), (*notes, *_guesses(chosen, vocabulary)), covered)
@@ -114,6 +116,8 @@ def _fits(words: Sequence[Token], norms: Sequence[str], text: str, name: Name) -
         not text.startswith(name.name, start) or len(name.name) < end - start or text.isupper()
     ):
         return False
+    if not _same_signs(words, text, name):
+        return False
     length = 0
     for before, after, norm in zip(words, words[1:], norms, strict=False):
         length += len(norm)
@@ -121,6 +125,34 @@ def _fits(words: Sequence[Token], norms: Sequence[str], text: str, name: Name) -
         if text[before.end : after.start].isspace() and not name.breaks & {length, length - 1, length - 2}:
             return False
     return True
+
+
+def _same_signs(words: Sequence[Token], text: str, name: Name) -> bool:
+    """Whether ER+ is asked of an "ER+ …", and an ER- is not taken for an ER.
+
+    A minus counts only where it ends a marker (CD4-, HER2-) and is neither a hyphen nor the first half of "-/-".
+    """
+    if (
+        "+" not in name.name
+        and "-" not in name.name
+        and not _SIGN.search(text, words[0].end, words[-1].end + 2)
+    ):
+        return True
+    asked, here = _signs(tokens(name.name), name.name), _signs(words, text)
+    minus = {place for place, sign in here.items() if sign == "-"}
+    return minus == {place for place, sign in asked.items() if sign == "-"}
+
+
+def _signs(words: Sequence[Token], text: str) -> dict[int, str]:
+    """Place within the key → the sign that follows there."""
+    signs, length = {}, 0
+    for word in words:
+        length += len(word.norm)
+        found = _SIGN.match(text, word.end)
+        marker = word.text.isupper() or any(letter.isdigit() for letter in word.text)
+        if found and (found[1] == "+" or marker):
+            signs[length] = "+" if found[1] == "+" else "-"
+    return signs
 
 
 def _context(text: str) -> str:
@@ -154,12 +186,32 @@ def _arbitrate(candidates: Iterable[_Candidate], vocabulary: Vocabulary) -> list
 
     taken: set[int] = set()
     chosen = []
-    for candidate in sorted(candidates, key=order):
+    found = sorted(candidates, key=order)
+    for candidate in found:
         places = range(candidate.first, candidate.last + 1)
         if taken.isdisjoint(places):
             taken.update(places)
             chosen.append(candidate)
-    return sorted(chosen, key=lambda candidate: candidate.first)
+    return sorted(_with_shared_words(chosen, found, vocabulary), key=lambda candidate: candidate.first)
+
+
+def _with_shared_words(
+    chosen: Sequence[_Candidate], candidates: Iterable[_Candidate], vocabulary: Vocabulary
+) -> list[_Candidate]:
+    """Names with the disease of "breast cancer stem cells", whose last word is the cell's first: both are meant."""
+
+    def kind(candidate: _Candidate) -> str:
+        return vocabulary.concept(candidate.name.concept).kind
+
+    result = list(chosen)
+    for cell in (c for c in chosen if kind(c) == "cell_type"):
+        for whole in candidates:
+            if whole.first < cell.first <= whole.last < cell.last and kind(whole) == "disease":
+                under = [c for c in result if whole.first <= c.first and c.last < cell.first]
+                if all(kind(c) == "tissue" for c in under):
+                    result = [*(c for c in result if c not in under), whole]
+                    break
+    return result
 
 
 def _mend(norms: Sequence[str], chosen: Sequence[_Candidate], vocabulary: Vocabulary) -> dict[int, str]:
@@ -181,20 +233,29 @@ def _is_plain(norm: str) -> bool:
 
 
 def _share_heads(
-    words: Sequence[Token], norms: Sequence[str], chosen: list[_Candidate], vocabulary: Vocabulary
+    words: Sequence[Token],
+    norms: Sequence[str],
+    text: str,
+    chosen: list[_Candidate],
+    vocabulary: Vocabulary,
 ) -> list[_Candidate]:
     """Names that share the head of the next one: "breast or ovarian cancer", "B and T cells"."""
     result = list(chosen)
     for candidate in chosen:
-        part = _sharing(words, norms, candidate, candidate, vocabulary)
+        part = _sharing(words, norms, text, candidate, candidate, vocabulary)
         while part is not None:
             result = [c for c in result if c.last < part.first or c.first > part.last] + [part]
-            part = _sharing(words, norms, part, candidate, vocabulary)
+            part = _sharing(words, norms, text, part, candidate, vocabulary)
     return sorted(result, key=lambda c: c.first)
 
 
 def _sharing(
-    words: Sequence[Token], norms: Sequence[str], after: _Candidate, whole: _Candidate, vocabulary: Vocabulary
+    words: Sequence[Token],
+    norms: Sequence[str],
+    text: str,
+    after: _Candidate,
+    whole: _Candidate,
+    vocabulary: Vocabulary,
 ) -> _Candidate | None:
     """The name that ends before ``after`` and borrows the last words of ``whole``; None if there is none."""
     kind = vocabulary.concept(whole.name.concept).kind
@@ -208,7 +269,8 @@ def _sharing(
             head = [singular(norm) for norm in norms[tail : whole.last + 1]]
             found = vocabulary.names([key([*norms[first : end + 1], *head])])
             for name in (name for names in found.values() for name in names if not name.exact):
-                if vocabulary.concept(name.concept).kind == kind and name.concept != whole.name.concept:
+                other = vocabulary.concept(name.concept).kind == kind and name.concept != whole.name.concept
+                if other and _same_signs(words[first : end + 1], text, name):
                     return _Candidate(first, end, name, len(name.key))
     return None
 

@@ -44,11 +44,15 @@ _FEMALES, _MALES = r"(?:wom[ae]n|females?|girls?)", r"(?:m[ae]n|males?|boys?)"
 _BOTH_SEXES = re.compile(rf"\b{_FEMALES}\b.*\b{_MALES}\b|\b{_MALES}\b.*\b{_FEMALES}\b", re.IGNORECASE)
 _THINGS = (
     r"(?:samples?|arrays?|chips?|patients?|subjects?|individuals?|donors?|people|participants?|specimens?|biopsies|"
-    r"gsms?|libraries|observations|cases|replicates?|tumou?rs|animals|mice|rats)"
+    r"gsms?|libraries|observations|cases|controls|replicates?|tumou?rs|animals|mice|rats)"
 )
 # Numbers that are part of a name: type 2 diabetes, stage 4 tumours, trisomy 21 patients.
 _NO_NAME = "".join(
     rf"(?<!{word}\s)" for word in "type stage grade phase trisomy chromosome day week group".split()
+)
+
+_WITH_AGES = (
+    "women men females males girls boys patients subjects individuals donors people participants adults"
 )
 
 _FRAGMENTS = {
@@ -80,6 +84,12 @@ _FRAGMENTS = {
     "ago": r"(?:last|past|previous|recent)",
     "unit": r"(?P<unit>years?|months?|weeks?|days?|decades?)",
     "years": r"(?:years?|yrs?|y|months?|mo|weeks?|wks?|days?)",
+    "people": (
+        r"(?:young\s+)?(?:children|child|pa?ediatric|adolescents?|teenagers?|infants?|neonat(?:es?|al)|newborns?|adults?|"
+        r"elderly)(?:\s+(?:patients?|subjects?))?"
+    ),
+    # Only looked at: whose age is told by a bare number.
+    "of people": "(?:" + "|".join(rf"(?<={who}\s)" for who in _WITH_AGES.split()) + ")",
     "females": _FEMALES,
     "males": _MALES,
 }
@@ -162,13 +172,26 @@ def _check(found: Conditions) -> None:
 def _samples(low: int | None = None, high: int | None = None, note: str = "") -> _Reader:
     """Bounds, as offsets to the number that was read; None leaves a bound as it is."""
 
-    def read(seen: _Seen) -> Conditions:
+    def read(seen: _Seen) -> Conditions | None:
         number, found = seen.number(), seen.found
+        if note and number == 1:
+            return None  # "one sample of …" counts nothing
         if low is not None:
             found = replace(found, min_samples=number + low)
         if high is not None:
             found = replace(found, max_samples=max(number + high, 0))
         return _noted(found, note.format(number)) if note else found
+
+    return read
+
+
+def _between(low: int, high: int) -> _Reader:
+    """Both bounds at once, as offsets to the two numbers."""
+
+    def read(seen: _Seen) -> Conditions:
+        return replace(
+            seen.found, min_samples=seen.number() + low, max_samples=max(seen.number("m") + high, 0)
+        )
 
     return read
 
@@ -272,6 +295,9 @@ def _sex(sex: Literal["female", "male"]) -> _Reader:
 
 
 def _age(seen: _Seen) -> Conditions:
+    """An age as it was written; one in words does not replace one in numbers."""
+    if seen.found.age and any(letter.isdigit() for letter in seen.found.age):
+        return seen.found
     return replace(seen.found, age=seen.text.casefold())
 
 
@@ -315,6 +341,14 @@ _COUNT_RULES: tuple[tuple[str, _Reader], ...] = (
     ("<count>_<more than>_<n>", _samples(low=1)),
     ("<count>_<fewer than>_<n>", _samples(high=-1)),
     ("n_=_<n>", _samples(low=0, note="n = {0} is read as at least {0} samples.")),
+    *(
+        (
+            f"(?:with |having )?{least}_<n>(?: <samples>)?,? (?:and|but) {most}_<m><things>",
+            _between(low, high),
+        )
+        for least, low in (("<at least>", 0), ("<more than>", 1))
+        for most, high in (("<at most>", 0), ("<fewer than>", -1))
+    ),
     ("(?:with |between |from )?<n>_<to>_<m><things>", _sample_range),
     ("(?:with |having )?<at least>_<n><things>", _samples(low=0)),
     ("(?:with |having )?<at most>_<n><things>", _samples(high=0)),
@@ -367,7 +401,8 @@ _OTHER_RULES: tuple[tuple[str, _Reader], ...] = (
     ),
     (
         (
-            "(?:with )?(?:raw (?:gene )?counts?|read counts?|count (?:matrix|matrices|data|tables?)|gene counts?)"
+            "(?:with )?(?:(?:raw|processed|normali[sz]ed) (?:gene )?counts?|read counts?"
+            "|count (?:matrix|matrices|data|tables?)|gene counts?)"
             "(?: (?:are |is )?available)?"
         ),
         _counts,
@@ -375,21 +410,16 @@ _OTHER_RULES: tuple[tuple[str, _Reader], ...] = (
     # Who the samples come from.
     (
         (
-            "(?:aged?|older than|younger than|over|under|above|below|between)"
+            "(?:<people> )?(?:aged?|older than|younger than|over|under|above|below|between)"
             "(?: (?:over|under|above|below|between|than))? <n>(?:_<to>_<m>)? <years>(?:_-?_(?:old|of age))?"
         ),
         _age,
     ),
     ("<n>(?:_<to>_<m>)?_-?_<years>_-?_(?:old|of age)", _age),
-    ("aged? (?:(?:over|under|above|below|between) )?<n>(?:_<to>_<m>)?", _age),
+    ("(?:<people> )?aged? (?:(?:over|under|above|below|between) )?<n>(?:_<to>_<m>)?", _age),
+    ("<of people>(?:over|under|above|below|older than|younger than) <n>", _age),
     ("older than <n> years", _older),
-    (
-        (
-            "(?:young )?(?:children|child|pa?ediatric|adolescents?|teenagers?|infants?|neonat(?:es?|al)|newborns?|"
-            "adults?|elderly)(?: patients?| subjects?)?"
-        ),
-        _age,
-    ),
+    ("<people>", _age),
     ("<females>(?: only)?", _sex("female")),
     ("<males>(?: only)?", _sex("male")),
 )

@@ -12,14 +12,16 @@ from .entities import Found
 from .text import Token, singular
 
 _NEGATIONS = (
-    r"but not|and not|not(?: including| in| from| of)?|no|without(?: any)?|excluding|excludes?|except(?: for)?|"
+    r"not (?:interested in|looking for|wanted)|but not|and not|not(?: including| in| from| of)?|"
+    r"no|without(?: any)?|excluding|excludes?|except(?: for)?|"
     r"other than|rather than|instead of|ignor(?:e|ing)|omit(?:ting)?|leav(?:e|ing) out|neither|minus|free of"
 )
 _NEGATION = re.compile(rf"\b(?:{_NEGATIONS})\b(?!-)", re.IGNORECASE)
 _NEGATION_ENDS = re.compile(
-    r"[.;!?]|,(?!\s*(?:and|or|nor)\b)|\b(?:but|with|in|from|that|which|who|only|by|using|for|on|of|where|at|vs|versus)\b",
+    r"[.;:!?]|,(?!\s*(?:and|or|nor)\b)|\b(?:but|with|in|from|that|which|who|only|by|using|for|on|of|where|at|vs|versus)\b",
     re.IGNORECASE,
 )
+_BLANKS = re.compile(r"[\s:]*")
 _UNTREATED = re.compile(r"\bnot treated\b|\bwithout (?:any )?treatment\b|\bno treatment\b", re.IGNORECASE)
 _VERSUS = re.compile(
     r"\bvs?\b\.?|\bversus\b|\b(?:when |as )?compared (?:with|to|against)\b|\bcompared\b|\brelative to\b|"
@@ -33,7 +35,8 @@ _BETWEEN = re.compile(
 _COMPARE = re.compile(r"\b(?:compare|comparing|contrast|contrasting|comparison of)\b", re.IGNORECASE)
 _TREATED = re.compile(r"\b(?:treated with|exposed to|given|receiving|treatment with)\b", re.IGNORECASE)
 _BEFORE_AND_AFTER = re.compile(
-    r"\b(?:before and after|before versus after|before vs\.? after|pre- and post-)", re.IGNORECASE
+    r"\b(?:before (?:and|versus|vs\.?|or) (?:[\w-]+ (?:days?|weeks?|months?|hours?|h|years?) )?after|pre- and post-)",
+    re.IGNORECASE,
 )
 _JOINS = re.compile(r"\b(?:and|with|to|against|or)\b|\bvs\b\.?|\bversus\b", re.IGNORECASE)
 _SIDE_ENDS = frozenset(
@@ -63,7 +66,8 @@ def negated_spans(text: str) -> list[tuple[int, int]]:
             continue
         if spans and match.start() < spans[-1][1]:
             continue
-        rest = _NEGATION_ENDS.search(text, match.end())
+        begins = _BLANKS.match(text, match.end())
+        rest = _NEGATION_ENDS.search(text, begins.end() if begins else match.end())
         spans.append((match.start(), rest.start() if rest else len(text)))
     return spans
 
@@ -91,13 +95,14 @@ def intent(text: str, *, has_accession: bool, compares: bool, has_terms: bool) -
     if re.search(r"\b(summar\w+|overview|describe|tell me about|what is known|review)\b", low):
         return "summarise"
     if re.search(
-        r"\b(analy[sz]\w*|differential\w*|which genes|what genes|genes (that )?(are )?(change|differ|up|down)\w*|"
-        r"deregulated|dysregulated|upregulated|downregulated|up-regulated|down-regulated|enrichment|"
+        r"\b((re)?analy[sz]\w*|differential\w*|which genes|what genes|which pathways|what pathways|fold changes?|"
+        r"rank genes|genes (that )?(are )?(change|differ|up|down)\w*|"
+        r"deregulated|dysregulated|upregulated|downregulated|up-regulated|down-regulated|enrichment|enriched in|"
         r"degs?|volcano)\b",
         low,
     ):
         return "analyse"
-    if compares or re.search(r"\b(compar\w+|contrast|differences?)\b", low):
+    if compares or re.search(r"\b(compar\w+|contrast|differences?|versus|vs)\b", low):
         return "compare"
     return (
         "validate"

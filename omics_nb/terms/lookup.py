@@ -106,10 +106,11 @@ class Vocabulary:
         """Names of everything below a concept, nearest first: its label, and the first of its other names."""
         if identifier not in self._below:
             rows = self._all(
-                "with recursive below(id, depth) as (values(?, 0) union select c.id, depth + 1 from below"
-                " join parent p on p.parent = below.id join concept c on c.number = p.child where depth < 12)"
-                " select c.label, c.synonyms, min(depth) from below join concept c on c.id = below.id"
-                " where depth > 0 and c.id != ? group by c.id order by min(depth), c.label",
+                "with recursive below(number, depth) as (select child, 1 from parent where parent = ?"
+                " union select p.child, depth + 1 from below join concept c on c.number = below.number"
+                " join parent p on p.parent = c.id where c.id != '' and depth < 12)"
+                " select c.label, c.synonyms, min(depth) from below join concept c on c.number = below.number"
+                " where c.id != ? group by c.number order by min(depth), c.label",
                 [identifier, identifier],
             )
             self._below[identifier] = tuple(name for row in rows for name in (row[0], *_parts(row[1])[:1]))
@@ -252,8 +253,9 @@ def _long_words(names: Iterable[str]) -> Iterable[str]:
 
 
 def _one_letter_away(word: str) -> Iterable[str]:
+    """Words that become ``word`` by one wrong, missing, doubled or swapped letter; the first one is seldom wrong."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    for i in range(len(word) + 1):
+    for i in range(1, len(word) + 1):
         head, tail = word[:i], word[i:]
         if tail:
             yield head + tail[1:]

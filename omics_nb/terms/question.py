@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .lookup import Vocabulary
 
 MAX_LENGTH = 2_000
+# Of these the more exact of two terms is what was meant; a tissue and its part may both be.
+_WITH_KINDS = ("disease", "assay")
 _ACCESSION = re.compile(r"(?<![A-Za-z0-9])(GSE|GDS|GSM|GPL)[ -]?(\d{1,9})(?![A-Za-z0-9])", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -133,12 +135,12 @@ def _without_generic(terms: Sequence[Term], vocabulary: Vocabulary) -> list[Term
     """Terms without what another term says more exactly: "gene expression by RNA-seq", "influenza infection"."""
 
     def generic(term: Term) -> bool:
-        if term.kind == "assay":
-            return any(
-                other.kind == "assay" and set(other.types) < set(term.types) for other in terms if other.types
-            )
-        below = set(vocabulary.narrower(term.id)) if term.id and term.kind == "disease" else set()
-        return any(other.label in below for other in terms if other.kind == "disease")
+        if term.kind == "assay" and any(
+            other.kind == "assay" and set(other.types) < set(term.types) for other in terms if other.types
+        ):
+            return True
+        below = set(vocabulary.narrower(term.id)) if term.id and term.kind in _WITH_KINDS else set()
+        return any(other.label in below for other in terms if other.kind == term.kind)
 
     return [term for term in terms if not generic(term)]
 

@@ -24,6 +24,7 @@ _SPELLINGS = (
     ("oestr", "estr"), ("oedema", "edema"), ("paed", "ped"), ("foet", "fet"), ("rrhoea", "rrhea"),
     ("coeliac", "celiac"), ("behaviour", "behavior"), ("fibre", "fiber"), ("caecum", "cecum"), ("gynaec", "gynec"),
     ("orthopaed", "orthoped"), ("ageing", "aging"), ("sulph", "sulf"), ("isation", "ization"), ("anaes", "anes"),
+    ("ising", "izing"), ("ised", "ized"),
 )  # fmt: skip
 _NO_PLURAL = ("ss", "us", "is", "ies", "xes", "ches", "shes")
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omics_nb.display.reading import KINDS
 from omics_nb.errors import FormatError, QuestionError
 from omics_nb.records import Query, Term
 from omics_nb.terms import understand, validate_term, write_term
@@ -34,8 +35,14 @@ def test_a_question_becomes_what_a_librarian_would_write() -> None:
 @pytest.mark.parametrize("strict", [True, False])
 def test_every_search_is_valid(name: str, strict: bool) -> None:
     for question in gold.read(name):
-        term = term_of(question["question"], strict=strict)
-        assert validate_term(term) == term
+        query = understand(question["question"], today=gold.TODAY)
+        known = query.of(*set(KINDS) - {"word"})
+        if (query.terms if strict else known) or set(gold.filters(query)) - {"sex", "age", "has_raw"}:
+            term = write_term(query, strict=strict)
+            assert validate_term(term) == term
+        else:
+            with pytest.raises(QuestionError, match="nothing in the question"):
+                write_term(query, strict=strict)
 
 
 def test_mesh_is_never_alone() -> None:

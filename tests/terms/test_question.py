@@ -35,10 +35,10 @@ def test_questions_are_read_as_a_person_reads_them(name: str) -> None:
     assert found.intent >= 0.95, found.differences
 
 
-def test_there_are_enough_questions_and_a_fifth_was_held_out() -> None:
+def test_there_are_enough_questions_and_a_third_was_held_out() -> None:
     tuned, held_out = gold.read("questions.jsonl"), gold.read("questions_held_out.jsonl")
     assert len(tuned) + len(held_out) >= 150
-    assert len(held_out) >= (len(tuned) + len(held_out)) / 5
+    assert len(held_out) >= (len(tuned) + len(held_out)) / 3
     assert not {q["question"] for q in tuned} & {q["question"] for q in held_out}
 
 
@@ -91,6 +91,15 @@ def test_identifiers_come_with_the_terms() -> None:
         ("liver with raw counts", "has_counts", True),
         ("liver with CEL files", "has_raw", True),
         ("liver on GPL570", "platforms", ("GPL570",)),
+        ("liver, more than 10 but fewer than 100 samples", "min_samples", 11),
+        ("liver, more than 10 but fewer than 100 samples", "max_samples", 99),
+        ("liver, at least 15 controls", "min_samples", 15),
+        ("liver, one sample of it", "min_samples", None),
+        ("liver of women over 50", "age", "over 50"),
+        ("liver of women over 50", "sex", "female"),
+        ("liver, adults aged 18-50", "age", "adults aged 18-50"),
+        ("liver of adults, older than 60 years", "age", "older than 60 years"),
+        ("liver with processed counts", "has_counts", True),
         ("gse 42872 and GDS507", "accessions", ("GSE42872", "GDS507")),
     ],
 )
@@ -129,6 +138,7 @@ def test_after_a_year_is_explained() -> None:
             ("Crohn's disease", "ulcerative colitis"),
         ),
         ("muscle before and after exercise", ("after exercise", "before exercise")),
+        ("blood before and 7 days after vaccination", ("after vaccination", "before vaccination")),
         ("breast cancer in human liver", None),
     ],
 )
@@ -146,6 +156,8 @@ def test_comparisons_name_the_tested_side_first(text: str, sides: tuple[str, str
         ("liver, no more than 10 samples", []),
         ("non-small cell lung cancer", []),
         ("patients not treated", []),
+        ("excluding: mouse and liver", ["Mus musculus", "liver"]),
+        ("not interested in cell lines: glioblastoma, human", ["cell lines"]),
     ],
 )
 def test_negations_exclude(text: str, excluded: list[str]) -> None:
@@ -176,10 +188,54 @@ def test_negations_exclude(text: str, excluded: list[str]) -> None:
         ("proteome by MS", "protein profiling by mass spectrometry"),
         ("AML blasts", "acute myeloid leukemia"),
         ("lupus", "lupus erythematosus"),
+        ("breast cancer stem cells", "breast cancer"),
+        ("ER+ breast cancer", "estrogen receptor-positive breast cancer"),
+        ("ER- breast cancer", "estrogen receptor-negative breast cancer"),
+        ("CD4+ T cells", "CD4-positive, alpha-beta T cell"),
+        ("CD4 T cells", "CD4-positive, alpha-beta T cell"),
+        ("type I IFN", "type I interferon"),
+        ("P. patens", "Physcomitrium patens"),
     ],
 )
 def test_one_name_wins_its_place(text: str, label: str) -> None:
     assert labels(read(text))[0] == label
+
+
+def test_a_minus_after_a_marker_is_heeded_and_a_knockout_is_no_minus() -> None:
+    assert labels(read("CD4- T cells"), "cell_type") == ["T cell"]
+    assert labels(read("ER+ and ER- breast cancer"), "disease") == [
+        "estrogen receptor-positive breast cancer",
+        "estrogen receptor-negative breast cancer",
+    ]
+    assert labels(read("Nrf2-/- mouse"), "gene") == ["NFE2L2"]
+    assert labels(read("MCF-7 - treated"), "cell_line") == ["MCF-7"]
+
+
+def test_a_cell_of_a_disease_names_both() -> None:
+    query = read("pancreatic cancer stem cells")
+    assert [term.text for term in query.terms] == ["pancreatic cancer", "stem cells"]
+    query = read("breast cancer stem cells")
+    assert [term.text for term in query.terms] == ["breast cancer", "cancer stem cells"]
+
+
+def test_the_first_letter_of_a_word_is_taken_for_right() -> None:
+    assert labels(read("weather"), "tissue") == []
+    assert read("deletion in liver").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("liver", "find"),
+        ("are GSE1 and GSE2 correct?", "validate"),
+        ("GSE1 versus GSE2", "compare"),
+        ("which pathways are enriched in asthma", "analyse"),
+        ("reanalyse asthma arrays", "analyse"),
+        ("overview of asthma", "summarise"),
+    ],
+)
+def test_what_a_person_wants_is_read_from_the_verbs(text: str, intent: str) -> None:
+    assert read(text).intent == intent
 
 
 @pytest.mark.parametrize("text", ["the mice we met", "all is let off", "a set that was kept as the rest"])
