@@ -29,6 +29,8 @@ from .copylink import LinkButton as LinkButton
 from .figures import FigureView as FigureView
 from .front import home as home
 from .front import recent_runs as recent_runs
+from .forms import Form as Form
+from .forms import form as form
 from .hits import HitsView as HitsView
 from .journey import Explore as Explore
 from .journey import Verbs as Verbs

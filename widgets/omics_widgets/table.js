@@ -4,7 +4,6 @@
 const BEYOND = 8; // rows kept above and below what is in sight
 const ROW = { wide: 52, narrow: 96 };
 const NARROW = 640;
-let tables = 0;
 
 /** What a row is searched by. */
 export function haystack(row) {
@@ -67,7 +66,8 @@ function make(name, attributes = {}, ...children) {
 }
 
 function render({ model, el }) {
-  const id = `omics-table-${++tables}`;
+  // Each widget has a module of its own, so a counter would begin anew in each.
+  const id = `omics-table-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const filter = make("input", { type: "search", id: `${id}-filter`, autocomplete: "off" });
   const facets = make("div", { class: "omics-facets" });
   const count = make("span", { role: "status", class: "omics-count" });
