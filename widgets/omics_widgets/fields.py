@@ -314,6 +314,6 @@ def _summary_of(flow: Flow) -> str:
 def _title(path: Path) -> str:
     import nbformat
 
-    first = nbformat.read(path, as_version=4).cells[0]  # type: ignore[no-untyped-call]
+    first = nbformat.read(path, as_version=4).cells[0]
     lines = [line for line in str(first.source).splitlines() if line.strip()]
     return lines[1] if first.cell_type == "markdown" and len(lines) > 1 else ""

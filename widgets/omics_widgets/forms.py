@@ -262,7 +262,7 @@ def run_notebook(path: Path, values: dict[str, Any], say: Say) -> ExecutedNotebo
         raise RunFailedError(
             f"{path.name} failed: {why[-1] if why else process.returncode}", notebook=str(path)
         )
-    exporter = HTMLExporter(exclude_input=True, template_name="lab")  # type: ignore[no-untyped-call]
+    exporter = HTMLExporter(exclude_input=True, template_name="lab")
     page, _ = exporter.from_filename(str(made))
     return ExecutedNotebook(path=made, html=page)
 
