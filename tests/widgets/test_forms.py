@@ -265,12 +265,11 @@ def test_a_flow_runs_as_a_run_of_the_store(run: Any, tmp_path: Path, monkeypatch
         assert len(made.value) > 0
         assert len(flows.runs()) == 1
 
-        monkeypatch.setenv("QUERY_STRING", f"theme=dark&run={made.panel.run_id}")
-        again = form("simple_search")
+        again = form("simple_search", follow=made.panel.run_id)
         assert again.panel is not None
         await again.panel.ended()
         assert again.value.hits == made.value.hits
-        other = form("quick_report")
+        other = form("quick_report", follow=made.panel.run_id)
         assert other.panel is not None
         assert other.panel.run_id == ""
 

@@ -23,14 +23,13 @@ if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
         "the forms need ipywidgets and anywidget; run: pip install 'omics-nb[notebook]'", extra="notebook"
     )
 
-from .address import from_address as from_address
 from .comparison import ComparisonPicker as ComparisonPicker
 from .copylink import LinkButton as LinkButton
 from .figures import FigureView as FigureView
-from .front import home as home
-from .front import recent_runs as recent_runs
 from .forms import Form as Form
 from .forms import form as form
+from .front import home as home
+from .front import recent_runs as recent_runs
 from .hits import HitsView as HitsView
 from .journey import Explore as Explore
 from .journey import Verbs as Verbs

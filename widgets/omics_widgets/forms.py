@@ -23,7 +23,6 @@ from omics_nb.display.markup import el
 from omics_nb.errors import AgentError, RunFailedError, RunNotFoundError
 from omics_nb.workflow import Flow, Run
 
-from .address import from_address
 from .fields import Asked, Field, What, asked
 from .parts import PALETTE, block, marked, style_sheet
 from .run_panel import RunPanel
@@ -82,7 +81,12 @@ class Form(VBox):
     """
 
     def __init__(
-        self, what: What, *, on_value: Callable[[Any], object] | None = None, **defaults: Any
+        self,
+        what: What,
+        *,
+        on_value: Callable[[Any], object] | None = None,
+        follow: str = "",
+        **defaults: Any,
     ) -> None:
         self._what = flow_named(what)
         self._on_value = on_value
@@ -97,17 +101,16 @@ class Form(VBox):
         working = [self.task, self.panel] if self.panel is not None else [self.task]
         super().__init__([style_sheet(), heading, self.fields, *working, self._output])
         marked(self, "omics-page", "omics-explore", "omics-one")
-        self._find_again()
+        self._follow(follow)
 
     def __repr__(self) -> str:
         return f"Form({self._asked.name})"
 
-    def _find_again(self) -> None:
-        """After a reload, the run that the page's address names, if this form started it."""
-        run_id = from_address("run", "")
+    def _follow(self, run_id: str) -> None:
+        """The run that the page's address names, if this form started it; the id may be of another form's."""
         if self.panel is None or not run_id:
             return
-        with suppress(RunNotFoundError):  # the address may be of another page, or the run removed since
+        with suppress(RunNotFoundError):  # it may have been removed since
             run = flows.get_run(run_id)
             if run.flow_name == self._asked.name:
                 self.panel.follow(run)
@@ -165,13 +168,16 @@ class Form(VBox):
             self._on_value(value)
 
 
-def form(what: What, *, on_value: Callable[[Any], object] | None = None, **defaults: Any) -> Form:
+def form(
+    what: What, *, on_value: Callable[[Any], object] | None = None, follow: str = "", **defaults: Any
+) -> Form:
     """A form for an agent or a flow (or its name), a notebook with parameters, an annotated function or a model.
 
-    ``defaults`` are what its fields begin with. ``on_value`` is called with each result. AgentError for what needs
+    ``defaults`` are what its fields begin with. ``on_value`` is called with each result. ``follow`` is the id of a run
+    of the flow to find again, as the address of a dashboard has it. AgentError for what needs
     values that cannot be typed, and for a default of a field that is not there.
     """
-    return Form(what, on_value=on_value, **defaults)
+    return Form(what, on_value=on_value, follow=follow, **defaults)
 
 
 def flow_named(what: What) -> What:
