@@ -109,17 +109,18 @@ def best_proposal(study: Study, platform: str | None = None, query: Query | None
             f"factor of {sorted(map(str, study.samples.columns))}",
             accession=study.accession,
         )
-    terms = [term for term in query.terms if term.kind != "organism"] if query else []
-    words = {name.casefold() for term in terms for name in term.names}
-    words |= {side.casefold() for side in (query.compare if query else None) or ()}
-
-    def named(proposal: Proposal) -> int:
-        levels = f"{proposal.contrast.tested} {proposal.contrast.reference}".casefold()
-        return sum(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", levels) is not None for word in words)
-
-    best = max(proposals, key=named)
+    best = max(proposals, key=lambda proposal: names_of_question(proposal.contrast, query))
     aside = [name for name in study.matrices if name != best.platform and platform is None]
     if not aside:
         return best
     left = f"{', '.join(aside)} of this study also has values, which were not analysed"
     return replace(best, reason=f"{best.reason}. {left}")
+
+
+def names_of_question(contrast: Contrast, query: Query | None) -> int:
+    """How many of the things that the question names, organisms aside, the comparison names too."""
+    terms = [term for term in query.terms if term.kind != "organism"] if query else []
+    words = {name.casefold() for term in terms for name in term.names}
+    words |= {side.casefold() for side in (query.compare if query else None) or ()}
+    said = f"{contrast.tested} {contrast.reference}".casefold()
+    return sum(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said) is not None for word in words)

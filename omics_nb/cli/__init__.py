@@ -15,6 +15,7 @@ from .around import family, files, publications, raw_data
 from .batch import batch
 from .dashboard import dashboard
 from .index import index, similar, summarise
+from .meta import meta
 from .reports import demo, report
 from .runs import runs
 from .studies import NOTHING_FOUND as NOTHING_FOUND
@@ -94,6 +95,7 @@ for _command in (
     cells,
     quality,
     de,
+    meta,
     report,
     runs,
     batch,

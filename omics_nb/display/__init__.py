@@ -23,6 +23,9 @@ from .markup import STYLE as STYLE
 from .markup import Html as Html
 from .markup import clean as clean
 from .markup import el as el
+from .meta import forest_text as forest_text
+from .meta import meta_html as meta_html
+from .meta import meta_text as meta_text
 from .question import explain_query as explain_query
 from .question import hits_html as hits_html
 from .question import hits_text as hits_text
