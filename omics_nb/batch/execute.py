@@ -91,6 +91,8 @@ class Execution:
         self._cell_began = 0.0
         self._cell_seconds = 0.0
         self._began = time.monotonic()
+        self._manager: Any = None
+        self._client: Any = None
 
     def run(self, sockets: Path, after: Callable[[Ended], None]) -> Ended:
         """Run it to its end. ``sockets`` is a folder for the kernel; ``after`` is called while the kernel ends."""
@@ -128,7 +130,9 @@ class Execution:
         return ended
 
     async def _cells(self, manager: Any, talk: Any) -> Ended:
-        client = _Client(self.notebook, km=manager, timeout=None, record_timing=True, coalesce_streams=True)
+        self._client = client = _Client(
+            self.notebook, km=manager, timeout=None, record_timing=True, coalesce_streams=True
+        )
         client.kc, client.overflow = talk, self.overflow
         client.reset_execution_trackers()
         cells = [at for at, cell in enumerate(self.notebook.cells) if cell.cell_type == "code"]
@@ -193,9 +197,13 @@ class Execution:
             if verdict is not None:
                 self._verdict = verdict
                 await self._stop(gently=verdict[1] == "RowTimeoutError")
-                return
+                break
             if await kernels.exit_code(self._manager) is not None:
-                return  # nbclient sees it within a second
+                break
+        await asyncio.sleep(_LOOK_S)  # for what it said last
+        waits = getattr(self._client, "task_poll_for_reply", None)
+        if waits is not None:
+            waits.cancel()  # by which nbclient learns that the kernel is gone; it would look within a second
 
     def _measure(self) -> None:
         pid = kernels.process_of(self._manager)
@@ -230,4 +238,4 @@ class Execution:
                 and await kernels.exit_code(self._manager) is None
             ):
                 await asyncio.sleep(0.05)
-        kernels.kill(self._manager)
+        await kernels.kill(self._manager)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ..display.markup import Html, el, join
 from ..display.markup import table as plain_table
+from ..display.numbers import counted
 from ..workflow.store import ACTIVE
 from .ledger import ENDED, STATES, RowInfo, seconds_left
 from .summary import columns_of, records_of
@@ -100,12 +101,17 @@ def _rows_table(rows: Sequence[RowInfo]) -> Html:
     others = [name for name in columns_of(records) if name not in _OWN]
     numeric = {name for name in others if _is_numeric([record.get(name) for record in records])}
     picture = any(row.result.get("thumb") for row in rows)
-    names = ["row", "output", "state", "time", *(["figure"] if picture else []), *others, "error"]
+    wrong = any(row.error for row in rows)
+    names = ["row", "output", "state", "time"]
+    names += [*(["error"] if wrong else []), *(["figure"] if picture else []), *others]
     head = [
         el("th", el("button", name, type="button"), scope="col", class_=_kind(name, numeric))
         for name in names
     ]
-    body = [_row(row, record, others, numeric, picture) for row, record in zip(rows, records, strict=True)]
+    body = [
+        _row(row, record, others, numeric, (wrong, picture))
+        for row, record in zip(rows, records, strict=True)
+    ]
     return el(
         "div",
         el("table", el("thead", el("tr", head)), el("tbody", body), id="rows"),
@@ -127,7 +133,9 @@ def _is_numeric(values: Sequence[Any]) -> bool:
     )
 
 
-def _row(row: RowInfo, record: dict[str, Any], others: list[str], numeric: set[str], picture: bool) -> Html:
+def _row(
+    row: RowInfo, record: dict[str, Any], others: list[str], numeric: set[str], shown: tuple[bool, bool]
+) -> Html:
     seconds = None if row.seconds is None or row.state not in ENDED else row.seconds
     cells = [
         el("td", row.row, class_="num"),
@@ -139,6 +147,9 @@ def _row(row: RowInfo, record: dict[str, Any], others: list[str], numeric: set[s
         ),
         el("td", "" if seconds is None else f"{seconds:.1f} s", class_="num", data_value=seconds),
     ]
+    wrong, picture = shown
+    if wrong:
+        cells.append(el("td", el("span", row.error, class_="error") if row.error else ""))
     if picture:
         cells.append(el("td", _picture(row)))
     for name in others:
@@ -146,7 +157,6 @@ def _row(row: RowInfo, record: dict[str, Any], others: list[str], numeric: set[s
         cells.append(
             el("td", _text(value), class_="num" if name in numeric else None, data_value=_plain(value))
         )
-    cells.append(el("td", el("span", row.error, class_="error") if row.error else ""))
     return el("tr", cells, data_state=row.state)
 
 
@@ -196,9 +206,8 @@ def _genes(batch: Batch) -> Html | None:
         (gene.gene, gene.comparisons, gene.up, gene.down, f"{gene.median_logFC:+.2f}", gene.rows)
         for gene in found.head(_GENES).itertuples()
     ]
-    caption = f"{len(found):,} genes recur at adjusted P ≤ 0.05" + (
-        f"; the first {_GENES}" if len(found) > _GENES else ""
-    )
+    first = f"; the first {_GENES}" if len(found) > _GENES else ""
+    caption = f"{counted(len(found), 'gene')} at adjusted P ≤ 0.05 in more than one comparison{first}"
     names = ("gene", "comparisons", "up", "down", "median logFC", "rows")
     return el(
         "section", el("h2", "Genes that recur"), plain_table(caption, names, rows, numeric=(1, 2, 3, 4))

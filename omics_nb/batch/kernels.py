@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -16,6 +17,7 @@ from ..errors import KernelDiedError, MissingExtraError
 
 #: Kernels by these names are this very interpreter, whatever is registered here under them.
 _OWN = ("python3", "python", "")
+_FORK = "omics-fork"
 _START_S = 120.0
 _QUIET_S = 0.05
 _END_S = 5.0
@@ -26,7 +28,7 @@ def manager_of(kernel: str, folder: Path) -> Any:
     from ..reporting.notebook import own_interpreter
 
     if kernel in _OWN:
-        return own_interpreter(folder)()
+        return own_interpreter(folder, provisioner=_forks())()
     try:
         from jupyter_client.kernelspec import NoSuchKernel
         from jupyter_client.manager import AsyncKernelManager
@@ -42,6 +44,16 @@ def manager_of(kernel: str, folder: Path) -> Any:
             f"there is no kernel {kernel!r} here; `jupyter kernelspec list` shows which are", kernel=kernel
         ) from error
     return manager
+
+
+@lru_cache(1)
+def _forks() -> dict[str, Any] | None:
+    """How to have kernels forked from a process that has loaded the libraries, where omics_kernels is installed."""
+    known = [*entry_points(group="jupyter_client.kernel_provisioners", name=_FORK)]
+    if not known:
+        return None
+    preload = [*import_module(known[0].module).PRELOAD, f"{__package__}.warm"]
+    return {"provisioner_name": _FORK, "config": {"preload": preload}}
 
 
 async def start(manager: Any, *, cwd: str, env: Mapping[str, str]) -> Any:
@@ -135,22 +147,20 @@ def _children(process: Any) -> list[Any]:
     return []
 
 
-def kill(manager: Any) -> None:
+async def kill(manager: Any) -> None:
     """End the kernel and all that it started, now."""
     import psutil
 
     pid = process_of(manager)
-    if pid is None:
-        return
-    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        process = psutil.Process(pid)
-        for item in [*process.children(recursive=True), process]:
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                item.kill()
-    if hasattr(os, "killpg"):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, signal.SIGKILL)
+    children = []
+    if pid is not None and await exit_code(manager) is None:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            children = psutil.Process(pid).children(recursive=True)
+    if manager.provisioner is not None and manager.provisioner.has_process:
+        await manager.provisioner.kill()
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            child.kill()
 
 
 async def end(manager: Any, client: Any, *, now: bool = False) -> None:
@@ -158,11 +168,11 @@ async def end(manager: Any, client: Any, *, now: bool = False) -> None:
     try:
         if manager.has_kernel:
             if now:
-                kill(manager)
+                await kill(manager)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(manager.shutdown_kernel(now=now), _END_S)
     except RuntimeError:
-        kill(manager)  # it was gone already, or would not be told
+        await kill(manager)  # it was gone already, or would not be told
     finally:
         if client is not None:
             client.stop_channels()

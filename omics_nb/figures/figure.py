@@ -7,6 +7,7 @@ document, ``card`` HTML. Layers name columns of ``Figure.data``; everything that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -149,9 +150,7 @@ class Figure:
 
     def to_svg(self) -> str:
         """One SVG element without scripts; the same figure gives the same text."""
-        from .static import svg
-
-        return svg(self)
+        return _svg(self)
 
     def to_png(self, *, dpi: int = 200) -> bytes:
         """A PNG picture on white."""
@@ -192,3 +191,11 @@ class Figure:
         from .card import display_figure
 
         display_figure(self)
+
+
+# A report shows the same figures in its cells, in its card and on its page.
+@lru_cache(16)
+def _svg(figure: Figure) -> str:
+    from .static import svg
+
+    return svg(figure)

@@ -161,10 +161,11 @@ def _with_parameters(notebook: Any, parameters: Mapping[str, Any], name: str) ->
     return notebook
 
 
-def own_interpreter(folder: Path) -> type:
+def own_interpreter(folder: Path, *, provisioner: Mapping[str, Any] | None = None) -> type:
     """A kernel manager that starts this very interpreter, whatever kernels are registered here.
 
     Its sockets are files in ``folder`` where the system has such sockets, so that nothing listens on a port.
+    ``provisioner`` is what a kernelspec says under that name of who starts the process.
     """
     from ipykernel.kernelspec import make_ipkernel_cmd
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -175,7 +176,8 @@ def own_interpreter(folder: Path) -> type:
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
             # What goes wrong in a cell comes back as our error; the kernel need not tell of it too.
             command = make_ipkernel_cmd(extra_arguments=["--IPKernelApp.log_level=CRITICAL"])
-            return KernelSpec(argv=command, display_name=kernel_name, language="python")
+            metadata = {"kernel_provisioner": dict(provisioner)} if provisioner else {}
+            return KernelSpec(argv=command, display_name=kernel_name, language="python", metadata=metadata)
 
     class OwnInterpreter(AsyncKernelManager):
         @default("kernel_spec_manager")
