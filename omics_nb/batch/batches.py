@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 FLOW = "batch"
 _LONGEST_PATH = 200
+#: A process that has loaded the libraries, for kernels to be forks of, costs as much as so many plain kernels.
+_FORKS_FROM = 5
 
 
 def batch_flow(jobs: int | None = None, *, fail_fast: bool = False) -> Flow:
@@ -151,6 +153,7 @@ def start_batch(
         html=html,
         fresh=fresh,
         jobs=n_jobs,
+        forks=len(rows) >= _FORKS_FROM,
         fail_fast=fail_fast,
         mail=tuple(mail),
         link=link,

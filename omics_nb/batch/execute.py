@@ -81,11 +81,12 @@ class Execution:
         stopped: Callable[[], bool],
         tell: Callable[[int, int], object],
         last: str = "",
+        forks: bool = False,
     ) -> None:
         self.notebook, self.kernel, self.cwd, self.env, self.limits = notebook, kernel, cwd, env, limits
         self.overflow = Overflow(folder)
         self.peak_bytes = 0
-        self._stopped, self._tell, self._last = stopped, tell, last
+        self._stopped, self._tell, self._last, self._forks = stopped, tell, last, forks
         self._verdict: tuple[str, str, str] | None = None
         self._cell: int | None = None
         self._cell_began = 0.0
@@ -103,7 +104,7 @@ class Execution:
 
     async def _run(self, sockets: Path, after: Callable[[Ended], None]) -> Ended:
         try:
-            manager = kernels.manager_of(self.kernel, sockets)
+            manager = kernels.manager_of(self.kernel, sockets, forks=self._forks)
             talk = await kernels.start(manager, cwd=self.cwd, env=self.env)
         except KernelDiedError as error:
             ended = self._ended("failed", "KernelDiedError", str(error))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOOK_S = 0.5
 #: The page is written again after at least so many times as long as it took to write.
 _REST = 20
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def keep(batch: Batch) -> None:
@@ -69,12 +69,12 @@ def finish(batch: Batch) -> None:
     from . import export
     from .places import stop_marker
 
-    write_index(batch)
-    with _lock:
+    with _lock:  # who waits for the batch and who looks after it come to its end at once
+        write_index(batch)
         export.write_summary(batch)
-    if batch.state in ENDED:
-        stop_marker(batch.out, batch.id).unlink(missing_ok=True)
-        if batch.plan.mail:
-            from .mail import tell_end
+        if batch.state in ENDED:
+            stop_marker(batch.out, batch.id).unlink(missing_ok=True)
+            if batch.plan.mail:
+                from .mail import tell_end
 
-            tell_end(batch)
+                tell_end(batch)

@@ -23,12 +23,12 @@ _QUIET_S = 0.05
 _END_S = 5.0
 
 
-def manager_of(kernel: str, folder: Path) -> Any:
+def manager_of(kernel: str, folder: Path, *, forks: bool = False) -> Any:
     """A manager for one kernel, with its sockets in ``folder``. KernelDiedError if there is no such kernel."""
     from ..reporting.notebook import own_interpreter
 
     if kernel in _OWN:
-        return own_interpreter(folder, provisioner=_forks())()
+        return own_interpreter(folder, provisioner=_forking() if forks else None)()
     try:
         from jupyter_client.kernelspec import NoSuchKernel
         from jupyter_client.manager import AsyncKernelManager
@@ -47,7 +47,7 @@ def manager_of(kernel: str, folder: Path) -> Any:
 
 
 @lru_cache(1)
-def _forks() -> dict[str, Any] | None:
+def _forking() -> dict[str, Any] | None:
     """How to have kernels forked from a process that has loaded the libraries, where omics_kernels is installed."""
     known = [*entry_points(group="jupyter_client.kernel_provisioners", name=_FORK)]
     if not known:

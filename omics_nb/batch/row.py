@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     html: bool = True
     fresh: bool = False
     jobs: int = 1
+    forks: bool = False
     fail_fast: bool = False
     mail: tuple[str, ...] = ()
     link: str = ""
@@ -130,6 +131,7 @@ def _attempt(
             stopped=_stop_asked(plan, ctx),
             tell=_teller(ctx),
             last=_last_words(made),
+            forks=plan.forks,
         )
 
         def after(ended: Ended) -> None:

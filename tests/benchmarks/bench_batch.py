@@ -1,9 +1,9 @@
 """Forty report notebooks on the demo archive, by a batch and by papermill; then what the batch itself costs.
 
 Run by ``python -m tests.benchmarks.bench_batch [--rows N] [--small]``. Everybody gets the same notebook, the same rows
-and the same warm cache of downloads; papermill writes the notebook, the batch an HTML page and a thumbnail besides. Each
-contestant is a process of its own with a store of its own. Ploomber runs where it can be imported, with its parallel
-executor.
+and the same warm cache of downloads; papermill writes the notebook, the batch an HTML page and a thumbnail besides.
+Each contestant is a process of its own with a store of its own. Ploomber runs where it can be imported, with
+its parallel executor.
 
 Then: seconds per row beyond its cells, for a notebook that does nothing; what a store and summary of 10,000 rows cost;
 memory of the driving process from row 50 to row 500.
@@ -80,7 +80,7 @@ def _ask(contestant: str, n_rows: int, folder: Path) -> float:
     command = [
         sys.executable,
         "-m",
-        "tests.benchmarks.bench_batch_contestants",
+        "tests.benchmarks.batch_contestants",
         contestant,
         str(n_rows),
         str(place),
