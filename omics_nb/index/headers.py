@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from ..errors import QuestionError
@@ -12,6 +12,7 @@ from ..records import StudyHeader as StudyHeader
 from ..terms.concepts import word_list
 from .conditions import Condition, conditions, day, holds
 from .facets import count_facets
+from .feedback import BAG_FIELDS, bag_of
 from .postings import Words, build
 from .ranking import (
     Corpus,
@@ -176,7 +177,29 @@ def _corpus(index: Words, matches: Sequence[Match]) -> Corpus:
         for word in own_words(match.term for match in matches)
     }
     mean_length = max(sum(index.lengths) / max(len(index.lengths), 1), 1.0)
-    return Corpus(len(index.headers), mean_length, holding)
+    return Corpus(len(index.headers), mean_length, holding, _Read(index))
+
+
+class _Read:
+    """The texts of headers of which all words are at hand. Implements ``Texts``."""
+
+    def __init__(self, index: Words) -> None:
+        self._index = index
+
+    def bag(self, study: int) -> Counter[str]:
+        return bag_of(_stems(self._index.headers[study]))
+
+    def holding(self, stem: str) -> int:
+        return len({study for study, _ in self._index.postings.get(stem, {})})
+
+    def counts(self, stems: Collection[str]) -> dict[str, dict[int, int]]:
+        found: dict[str, dict[int, int]] = {}
+        for stem in stems:
+            counts = found.setdefault(stem, {})
+            for (study, field), places in self._index.postings.get(stem, {}).items():
+                if field in BAG_FIELDS:
+                    counts[study] = counts.get(study, 0) + len(places)
+        return found
 
 
 def _naming_enough(index: Words, query: Query, matches: Sequence[Match]) -> list[int]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -23,6 +24,7 @@ from ..terms.concepts import word_list
 from .clauses import Clauses
 from .conditions import Condition, conditions
 from .facets import FACETS, TOP
+from .feedback import bag_of
 from .headers import Choice, Sort, apply_samples, choice, nothing_notes, shown_note, sort_ranked
 from .postings import build_from
 from .ranking import (
@@ -270,7 +272,7 @@ class Index:
             Match(term, matched(index, term), count)
             for term, count in zip(asked.terms, asked.n_found, strict=True)
         ]
-        corpus = Corpus(self.n_studies, self._mean_length, asked.own)
+        corpus = Corpus(self.n_studies, self._mean_length, asked.own, _Stored(entries, self._holding_text))
         limit = chosen.limit if chosen.sort == "relevance" else len(kept)
         ranked = sort_ranked(rank(index, query, matches, kept, corpus, limit), headers, chosen)
         return [(item, entries[item.study]) for item in ranked], removed
@@ -306,6 +308,9 @@ class Index:
             return self._count(self._clauses.value(field, value))
         return self._searcher.doc_freq(field, value)
 
+    def _holding_text(self, stem: str) -> int:
+        return self._holding("text", stem)
+
     def _rarity(self, field: str, value: str) -> float:
         # The index's own count has studies in it that were replaced since.
         return rarity(self.n_studies, min(self._searcher.doc_freq(field, value), self.n_studies))
@@ -325,6 +330,22 @@ class Index:
 
     def _entry(self, place: tantivy.DocAddress) -> Entry:
         return entry_of(self._searcher.doc(place))
+
+
+class _Stored:
+    """The texts of entries, and the index's own counts of words. Implements ``Texts``."""
+
+    def __init__(self, entries: Sequence[Entry], holding: Callable[[str], int]) -> None:
+        self._bags = [bag_of(entry.stems) for entry in entries]
+        self.holding = holding
+
+    def bag(self, study: int) -> Counter[str]:
+        return self._bags[study]
+
+    def counts(self, stems: Collection[str]) -> dict[str, dict[int, int]]:
+        return {
+            stem: {study: bag[stem] for study, bag in enumerate(self._bags) if stem in bag} for stem in stems
+        }
 
 
 class _Asked(NamedTuple):

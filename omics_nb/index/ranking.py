@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..records import Hit, Query, StudyHeader, Term
 from .families import shown_with
+from .feedback import BEST, FEEDBACK, Shared, Texts, shared_words
 from .fitness import BOTH_GROUPS, FEW_SAMPLES, GROUPS_TOLD, NO_VALUES, OTHER_TYPE, SUPERSERIES, for_intent
 from .postings import Words
 from .reasons import ONE_WORD, reasons
@@ -31,7 +32,7 @@ FIELDS = {
     "platform": 0.3,
     "concepts": 1.0,
 }
-TITLE_BONUS = 0.3
+TITLE_BONUS = 0.8
 OWN_WORDS = 0.5  # of the words that a known thing was written with
 NARROWER = 0.7
 _SATURATION = 2.0  # k1
@@ -52,12 +53,13 @@ class Match(NamedTuple):
 class Corpus(NamedTuple):
     """What rarity and length are measured by: the whole collection, of which some studies are at hand.
 
-    ``holding``: stem → how many studies have it.
+    ``holding``: stem → how many studies have it. ``texts`` are those of the studies at hand.
     """
 
     n_studies: int
     mean_length: float
     holding: Mapping[str, int]
+    texts: Texts
 
 
 class Ranked(NamedTuple):
@@ -79,17 +81,18 @@ def rank(
     A study that has one plain word of several things asked comes last: there the score is less than relevance times
     fitness, and a reason says so. Studies that are one are shown as one.
     """
-    relevance = _relevance(index, matches, studies, corpus)
+    own = _relevance(index, matches, studies, corpus)
     alone = {} if query.accessions else _one_word(matches, studies)
-    fit = {study: index.fitness[study] * for_intent(index.headers[study], query) for study in relevance}
+    fit = {study: index.fitness[study] * for_intent(index.headers[study], query) for study in own}
+    shared = Shared({}, {}) if query.accessions else _shared(index, query, own, fit, corpus)
+    relevance = {study: value + shared.added.get(study, 0.0) for study, value in own.items()}
     scores = {study: value * fit[study] for study, value in relevance.items()}
     _put_last(scores, alone)
-    order = sorted(scores, key=lambda study: (-scores[study], by_number(index.headers[study].accession)))
+    order = _in_order(index, scores)
     below = shown_with(order, index.headers, query.accessions)
     with_it: dict[int, list[int]] = {}
     for study, root in below.items():
         with_it.setdefault(root, []).append(study)
-    best = [study for study in order if study not in below][:limit]
     return [
         Ranked(
             study,
@@ -98,12 +101,24 @@ def rank(
             fit[study],
             (
                 *alone.get(study, ()),
-                *reasons(index.headers, query, matches, study, with_it.get(study, ())),
+                *reasons(index.headers, query, matches, study, with_it.get(study, ()), shared),
             ),
             tuple(index.headers[other].accession for other in with_it.get(study, ())),
         )
-        for study in best
+        for study in [study for study in order if study not in below][:limit]
     ]
+
+
+def _in_order(index: Words, scores: Mapping[int, float]) -> list[int]:
+    return sorted(scores, key=lambda study: (-scores[study], by_number(index.headers[study].accession)))
+
+
+def _shared(
+    index: Words, query: Query, own: Mapping[int, float], fit: Mapping[int, float], corpus: Corpus
+) -> Shared:
+    best = _in_order(index, {study: value * fit[study] for study, value in own.items()})[:BEST]
+    lengths = [length / corpus.mean_length for length in index.lengths]
+    return shared_words(corpus.texts, own, best, stems_asked(content(query)), lengths, corpus.n_studies)
 
 
 def content(query: Query) -> list[Term]:
@@ -233,7 +248,8 @@ def weights() -> tuple[str, ...]:
         "Relevance adds, for each thing asked, its weight × its rarity in the source × its mentions, which saturate"
         f" (BM25F, k1 {_SATURATION:g}, b {_LENGTH:g}). A thing of the vocabulary weighs {_CONCEPT:g}, an assay"
         f" {_CONCEPT / 2:g}, a plain word 1, a part or kind {NARROWER:g} of its whole. A mention counts by its field:"
-        f" {fields}; one in the title adds {TITLE_BONUS:g} × rarity."
+        f" {fields}; one in the title adds {TITLE_BONUS:g} × rarity. Words that"
+        f" the first {BEST} studies share beside the question add up to {FEEDBACK:g} × the highest relevance."
     )
     fitness = (
         f"Fitness multiplies: names groups to compare {GROUPS_TOLD:g}, superseries {SUPERSERIES:g}; where a comparison"

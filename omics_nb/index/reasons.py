@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ..records import Query, StudyHeader, Term
+from .feedback import Shared
 from .fitness import factors, parts_of
 from .samples import sample_tests
+from .text import split, stems_of
 
 #: How the reason begins of a hit that has one plain word of the question and nothing else of it.
 ONE_WORD = "only the word "
@@ -28,11 +30,13 @@ def reasons(
     matches: Sequence[_Match],
     study: int,
     merged: Collection[int],
+    shared: Shared,
 ) -> tuple[str, ...]:
     """Why the study of this number was found and what its fitness is made of."""
     header = headers[study]
     return (
         *_names(matches, study),
+        *_shared(header, shared.words.get(study, ())),
         *_conditions(query, header),
         *(test.told(header).reason for test in sample_tests(query)),
         *_merged(header, [headers[other] for other in merged]),
@@ -48,6 +52,13 @@ def _names(matches: Sequence[_Match], study: int) -> Iterator[str]:
             yield f"{', '.join(name for name in PLACES if name in fields)}: {match.term.label}"
         elif match.term.kind != "assay":
             yield f"not found: {match.term.label}"
+
+
+def _shared(header: StudyHeader, stems: Collection[str]) -> Iterator[str]:
+    if stems:
+        text = f"{header.title} {header.summary} {header.overall_design}"
+        written = dict(zip(reversed(stems_of(text)), reversed(split(text)), strict=True))
+        yield "shares with the best studies: " + ", ".join(written.get(item, item) for item in stems)
 
 
 def _conditions(query: Query, header: StudyHeader) -> Iterator[str]:

@@ -136,6 +136,31 @@ def test_the_index_finds_ranks_and_explains_as_a_reading_of_all_headers_does(
                 assert all("concepts: " in "; ".join(whole.get(name).reasons) for name in more)
 
 
+def test_words_that_the_best_studies_share_count_on_disk_as_in_memory(tmp_path: Path) -> None:
+    shared = "MYCN amplification and chromaffin differentiation of the tumours"
+    studies = [
+        header(
+            f"GSE{n}", f"Neuroblastoma {n}", f"{shared if n % 3 else 'Something else'} was seen. " + "x " * n
+        )
+        for n in range(1, 61)
+    ]
+    plain = header(
+        "GSE90", "Study of neuroblastoma in a dish", "Nothing is said here of what was seen in it at all."
+    )
+    like = header(
+        "GSE91", "Study of neuroblastoma in a dish", f"{shared} are said here of all that was in it."
+    )
+    add_studies(tmp_path, [*studies, plain, like], source="ncbi")
+    query = understand("neuroblastoma")
+    ours = open_index(tmp_path).search(query, limit=70).hits
+    oracle = brute_force([*studies, plain, like], query, 70)
+    assert (ours.hits, ours.total) == (oracle.hits, oracle.total)
+    assert ours.get("GSE91").relevance > ours.get("GSE90").relevance
+    assert "shares with the best studies: " in "; ".join(ours.get("GSE91").reasons)
+    assert "MYCN" in "; ".join(ours.get("GSE91").reasons)
+    assert "MYCN" not in "; ".join(ours.get("GSE90").reasons)
+
+
 def test_a_kind_that_the_question_does_not_spell_is_found_as_a_concept(tmp_path: Path) -> None:
     study = header("GSE1", "Ageing of the hippocampus")
     add_studies(tmp_path, [study], source=None)
