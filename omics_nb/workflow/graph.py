@@ -132,8 +132,8 @@ def step(
     cache
         Whether a value of the same code and the same inputs is used again; False for what reads the outside world.
     isolation
-        ``"thread"`` (default), ``"inline"`` on the scheduler's own thread (for microseconds), ``"process"``;
-        async functions run on the scheduler's loop.
+        ``"thread"`` (default), ``"inline"`` on the scheduler's own thread (for microseconds), ``"process"`` (as many at
+        once as there are processors, but at least two); async functions run on the scheduler's loop.
     when
         A function of steps and inputs; the step is skipped where it gives a false value. What waits for a skipped
         step is skipped too, unless its parameter has a default.

@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import FlowError
+from ..errors import FlowError, StoreError
 from . import values
 from .codehash import Fingerprint, fingerprint, is_fresh
 from .context import Context
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 #: A run's row follows its events at most this far behind; its events are the truth.
 ROW_EVERY_S = 0.1
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 _PLAIN_LABEL = re.compile(r'"?([\w.-]{1,40})"?')
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
 Given = tuple[tuple[str, str], ...]
@@ -84,6 +85,8 @@ class Live:
         self.row, self.flow, self.folder, self.begun, self.known = row, flow, folder, begun, known
         self.state, self.seq, self.number = "running", seq, row.id
         self.error: str | None = None
+        #: Added to the time since the machine was started, so that a clock that is set makes no step take minus a day.
+        self._epoch_s = time.time() - since_boot()
         self.inputs: dict[str, str] = json.loads(row.inputs)
         self.tasks: list[Task] = []
         self.ready: list[Task] = []
@@ -299,7 +302,11 @@ class Live:
         text = "[" + ",".join([task.text for task in done if task.state in ACCEPTED]) + "]"
         files: dict[str, int] = {}
         if len(text) > values.INLINE:
-            name = self.folder.put(text.encode(), ".json")
+            try:
+                name = self.folder.put(text.encode(), ".json")
+            except StoreError as error:  # the branches' own results are kept
+                self._fail_group(group, error, f"step {group.path!r} failed: {error}")
+                return
             files[name] = len(text)
             text = f'{{"$ref":"{name}"}}'
         self.accept(group, text, files)
@@ -345,7 +352,9 @@ class Live:
     ) -> int:
         # Only a run's owner appends, and only while its epoch holds, so that it can count by itself.
         self.seq = seq = self.seq + 1
-        self.events.append((self.number, seq, time.time(), kind, path, key, text, code, facts))
+        self.events.append(
+            (self.number, seq, self._epoch_s + since_boot(), kind, path, key, text, code, facts)
+        )
         return seq
 
     def is_behind(self) -> bool:
@@ -375,6 +384,11 @@ class Live:
         if self.state == "pausing":
             return "paused"
         return None if self.ready else "done"
+
+
+def since_boot() -> float:
+    """Seconds that nobody sets, and that go on while a laptop sleeps, where the system can tell."""
+    return time.clock_gettime(_BOOT_CLOCK) if _BOOT_CLOCK is not None else time.monotonic()
 
 
 def fingerprint_of(step: Step) -> Fingerprint:

@@ -32,7 +32,7 @@ def open_store(
 
     With "normal" the start, the end and every wish are on the disk when they are acknowledged, and the steps between
     survive a crash of the process; a loss of power may cost the last of them, which then run again. With "full" every
-    commit is on the disk. The first to open a store in a process decides.
+    commit is on the disk, for all runs of the store in this process from then on.
 
     ``postgresql://…`` needs ``values``, a folder for value files that all machines see; ``upgrade`` lets tables of an
     older version there be changed.
@@ -50,6 +50,8 @@ def open_store(
                 close_store(address)
         if address not in _stores:
             _stores[address] = _open(address, durability, values, upgrade=upgrade)
+        elif durability == "full":
+            _stores[address].sync_every_commit(True)
         return _stores[address]
 
 

@@ -43,6 +43,8 @@ def prune(
             db.executemany(sql, [(run, run) for run in gone])
             for table in ("event WHERE run", "file WHERE run", "run WHERE id"):
                 db.executemany(f"DELETE FROM {table} = ?", old)  # noqa: S608 - words from here
+            sql = "DELETE FROM owner WHERE expires < ? AND id NOT IN (SELECT owner FROM run WHERE owner IS NOT NULL)"
+            db.execute(sql, (limit,))
         n_files = n_bytes = 0
         for path in sorted(opened.folder.path.glob("??/*")):  # temporary files too
             known = path.stat()

@@ -63,7 +63,8 @@ class Scheduler:
         self._awake = self._closed = self._looking = False
         self._renewed = 0.0
         self._abandoned: list[tuple[int, int]] = []
-        self.threads = Threads(max(32, (os.cpu_count() or 2) * 4))
+        n_cpus = os.cpu_count() or 1
+        self.threads, self.processes = Threads(max(32, n_cpus * 4)), Threads(max(2, n_cpus))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="workflow-scheduler", daemon=True)
         self._thread.start()
@@ -110,6 +111,7 @@ class Scheduler:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self.threads.close()
+        self.processes.close()
         self.store.close()
 
     def _let_go(self) -> None:
@@ -242,7 +244,7 @@ class Scheduler:
             self._take_outcomes()
             for live in list(self.lives.values()):
                 if live.ready:
-                    self._advance(live)
+                    self._alone(live, self._advance)
             self._commit()
             self._launch()
             while self._inline:
@@ -255,29 +257,39 @@ class Scheduler:
                     self.wake()
                 return
 
+    def _alone(self, live: Live, act: Callable[..., None], *args: Any) -> None:
+        """What goes wrong with one run (its disk is full, say) is no matter of the others."""
+        try:
+            act(live, *args)
+        except Exception as error:
+            self._give_up(live, error)
+
     def _take_outcomes(self) -> None:
         fresh: dict[int, bool] = {}
         while self._done:
             live, task, context, outcome = self._done.popleft()
             if live.over or task.context is not context:
                 continue  # the run was let go, or this attempt was given up: its result comes too late
-            live.running.pop(task.path, None)
-            task.handle = task.context = None
-            mark = task.fingerprint
-            if live.stopping:
-                task.state = "cancelled"
-                live.note("cancelled", task)
-            elif outcome.error is not None:
-                self._retry_or_fail(live, task, outcome)
-            else:
-                if mark is not None:
-                    sure = fresh.get(id(mark))
-                    if sure is None:
-                        sure = fresh[id(mark)] = is_fresh(mark)
-                    if not sure:
-                        # The code was changed while it ran: right for this run, but no value to use again.
-                        task.key = None
-                live.accept(task, outcome.text, outcome.files, None, outcome.contract)
+            self._alone(live, self._take, task, outcome, fresh)
+
+    def _take(self, live: Live, task: Task, outcome: Outcome, fresh: dict[int, bool]) -> None:
+        live.running.pop(task.path, None)
+        task.handle = task.context = None
+        mark = task.fingerprint
+        if live.stopping:
+            task.state = "cancelled"
+            live.note("cancelled", task)
+        elif outcome.error is not None:
+            self._retry_or_fail(live, task, outcome)
+        else:
+            if mark is not None:
+                sure = fresh.get(id(mark))
+                if sure is None:
+                    sure = fresh[id(mark)] = is_fresh(mark)
+                if not sure:
+                    # The code was changed while it ran: right for this run, but no value to use again.
+                    task.key = None
+            live.accept(task, outcome.text, outcome.files, None, outcome.contract)
 
     def _retry_or_fail(self, live: Live, task: Task, outcome: Outcome) -> None:
         error = outcome.error
@@ -309,11 +321,7 @@ class Scheduler:
             batch, live.ready = live.ready, []
             live.sure.clear()
             keyed = [(task, given) for task in batch if (given := self._consider(live, task)) is not None]
-            try:
-                known = self._look_up(live, [task for task, _ in keyed])
-            except StoreError as error:
-                self._give_up(live, error)
-                return
+            known = self._look_up(live, [task for task, _ in keyed])
             for task, given in keyed:
                 found = known.get(task.key) if known else None
                 if found is not None:
@@ -457,22 +465,29 @@ class Scheduler:
 
     def _launch(self) -> None:
         launching, self._launching = self._launching, []
-        for item in launching:
-            live, task, job = item
-            kind = task.step.options.isolation
-            if kind == "inline":
-                self._inline.append(item)
+        for live, task, job in launching:
+            if task.step.options.isolation == "inline":
+                self._inline.append((live, task, job))
                 continue
-            if task.step.wants_context:
-                job.context.tell = partial(self._tell, live, task, job.context)
-            if kind == "async":
-                task.handle = self._loop.create_task(self._await(live, task, job))
-            elif live.begun.executor is not None:
-                task.handle = live.begun.executor.submit(perform_far, job, values.importable_types())
-                task.handle.add_done_callback(partial(self._take_future, live, task, job.context))
-            else:
-                how = perform if kind == "thread" else perform_apart
-                self.threads.put(partial(self._run, live, task, job, how))
+            try:
+                self._place(live, task, job)
+            except Exception as error:  # an executor that was shut down, no thread to be had
+                self.deliver(live, task, job.context, Outcome(error=error))
+
+    def _place(self, live: Live, task: Task, job: Job) -> None:
+        """Have an attempt done somewhere else."""
+        if task.step.wants_context:
+            job.context.tell = partial(self._tell, live, task, job.context)
+        kind = task.step.options.isolation
+        if kind == "async":
+            task.handle = self._loop.create_task(self._await(live, task, job))
+        elif live.begun.executor is not None:
+            task.handle = live.begun.executor.submit(perform_far, job, values.importable_types())
+            task.handle.add_done_callback(partial(self._take_future, live, task, job.context))
+        elif kind == "process":
+            self.processes.put(partial(self._run, live, task, job, perform_apart))
+        else:
+            self.threads.put(partial(self._run, live, task, job, perform))
 
     def _run(self, live: Live, task: Task, job: Job, how: Callable[[Job], Outcome]) -> None:
         self.deliver(live, task, job.context, how(job))

@@ -22,7 +22,10 @@ APPLICATION_ID = 0x6F6D6E62  # "omnb"
 BUSY_TIMEOUT_S = 10.0
 #: LOCK_EX | LOCK_NB and LOCK_UN of fcntl, which Windows lacks.
 _LOCK_NOW, _UNLOCK = 2 | 4, 8
-_NETWORK = tuple("nfs cifs smb fuse.sshfs lustre gpfs beegfs ceph afs 9p ocfs2 gfs2".split())
+#: Others than on one machine's own disk; of "fuse." one cannot know.
+_NETWORK = tuple(
+    "nfs cifs smb fuse. lustre gpfs beegfs ceph afs 9p ocfs2 gfs2 virtiofs vboxsf prl_fs".split()
+)
 _WORDS = {
     "REAL": "REAL",
     "BLOB": "BLOB",

@@ -121,11 +121,11 @@ class Store:
     def __init__(self, address: str, folder: Folder, durability: str) -> None:
         if durability not in ("normal", "full"):
             raise StoreError(f"durability is 'normal' or 'full', not {durability!r}")
-        self.address, self.folder, self.durability = address, folder, durability
+        self.address, self.folder = address, folder
         self._mutex = threading.Lock()
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self._db: Any = None
-        self._transactions = (Transaction(self, durability == "full"), Transaction(self, True))
+        self.sync_every_commit(durability == "full")
 
     def _connect(self) -> Any:
         raise NotImplementedError
@@ -144,6 +144,11 @@ class Store:
 
     def check(self) -> None:
         """StoreError if what was opened is no longer what is at the address."""
+
+    def sync_every_commit(self, every: bool) -> None:
+        """Whether each commit is on the disk when it ends, or only those that ask for it."""
+        self.durability = "full" if every else "normal"
+        self._transactions = (Transaction(self, every), Transaction(self, True))
 
     def write(self, *, synced: bool = False) -> Transaction:
         """One transaction, alone; with ``synced`` it is on the disk when the block ends. StoreError."""

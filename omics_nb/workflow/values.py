@@ -70,7 +70,11 @@ class Folder(NamedTuple):
         except OSError as error:
             raise IntegrityError(f"the value file {path} cannot be read: {error}", path=path) from error
         if hashlib.sha256(data).hexdigest() != name.partition(".")[0]:
-            raise IntegrityError(f"the value file {path} was changed: its SHA-256 is not its name", path=path)
+            raise IntegrityError(
+                f"the value file {path} was changed: its SHA-256 is not its name; restore it, or remove it and have a "
+                "rerun() compute it again",
+                path=path,
+            )
         return data
 
     def has(self, name: str, n_bytes: int) -> bool:

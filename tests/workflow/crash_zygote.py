@@ -176,8 +176,8 @@ def finish(folder: Path) -> None:
     assert all(fork.parent == run.id for fork in forks), "a start was doubled"
     for fork in forks:
         _check_events(fork)
-        wanted = (folder / "cancelled").exists()
-        assert fork.state == "cancelled" if wanted else fork.state in ("interrupted", "cancelled"), fork.state
+        may_be = {"cancelled"} if (folder / "cancelled").exists() else {"interrupted", "cancelled", "done"}
+        assert fork.state in may_be, fork.state
         if fork.state == "interrupted":
             fork.cancel()
     _check(run, store)

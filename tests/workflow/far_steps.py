@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +45,13 @@ def forever(n: int, folder: Path) -> int:
     (folder / "pids").write_text(f"{os.getpid()} {child.pid}")
     while True:
         child.poll()
+
+
+def stays(item: int) -> tuple[float, float]:
+    began = time.monotonic()
+    while time.monotonic() < began + 0.05:
+        pass
+    return began, time.monotonic()
 
 
 def dies(n: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -165,6 +167,32 @@ def test_a_cluster_of_our_own_listens_to_this_machine_only() -> None:
     finally:
         executor.client.cluster.close()
         executor.client.close()
+
+
+KERNEL = """
+import os, sys, threading
+from pathlib import Path
+from omics_nb.workflow import Flow, start
+def held(folder):
+    import threading
+    (folder / "pids").write_text(str(os.getpid()))
+    threading.Event().wait()
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    start(Flow("f", [held]), {"folder": folder}, store=folder / "runs.sqlite", executor="dask")
+    threading.Event().wait()
+"""
+
+
+def test_a_kernel_that_is_killed_leaves_no_worker_of_its_cluster(tmp_path: Path) -> None:
+    script = tmp_path / "kernel.py"
+    script.write_text(KERNEL)
+    with subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.DEVNULL) as kernel:
+        found = pids(tmp_path)
+        found += [child.pid for child in psutil.Process(kernel.pid).children(recursive=True)]
+        kernel.kill()
+    assert len(set(found)) > 1
+    wait_for(lambda: all(map(gone, found)))
 
 
 def test_other_texts_are_no_executor() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pandas as pd
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,6 +219,20 @@ def test_async_steps_run_in_memory_within_and_without_a_loop() -> None:
 
 # --- contracts -------------------------------------------------------------------------------------------------------
 
+
+class Sheet(pydantic.BaseModel):
+    name: str
+
+
+class FullSheet(Sheet):
+    rows: list[str]
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+
+
 Table = Annotated[pd.DataFrame, Columns("logFC", "t")]
 Wide = Annotated[pd.DataFrame, Columns("logFC", "t", "B")]
 
@@ -314,6 +329,11 @@ def test_frames_say_which_columns_they_have_and_need() -> None:
         (pd.DataFrame, Any, True),
         (FlowError, Exception, True),
         (Exception, FlowError, False),
+        (Sheet, Sheet, True),
+        (FullSheet, Sheet, True),
+        (Sheet, FullSheet, False),
+        (Point, Sheet, False),
+        (list[FullSheet], list[Sheet], True),
     ],
 )
 def test_types_fit_where_a_value_of_one_may_be_the_other(

@@ -21,6 +21,7 @@ from far_steps import (
     make,
     prints,
     raises,
+    stays,
     summed,
     tells,
     unpicklable,
@@ -84,6 +85,28 @@ def test_any_executor_can_run_the_steps(pool: Any, store: Path) -> None:
         failing = start(Flow("g", [raises]), {"n": 5}, store=store, executor=executor)
         with pytest.raises(RunFailedError, match="LookupError: 'no 5'|LookupError: no 5"):
             failing.result(WAIT_S)
+
+
+def test_an_executor_that_was_shut_down_fails_its_step_and_no_other_run(store: Path) -> None:
+    gate = threading.Event()
+    other = start(
+        Flow("other", [step(lambda n: gate.wait(WAIT_S), name="held", cache=False)]), {"n": 1}, store=store
+    )
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    run = start(Flow("f", [make]), {"n": 5}, store=store, executor=pool)
+    with pytest.raises(RunFailedError, match="step 'make' failed: RuntimeError: cannot schedule new futures"):
+        run.result(WAIT_S)
+    gate.set()
+    assert other.result(WAIT_S) is True
+
+
+def test_as_many_processes_are_at_work_as_there_are_processors(store: Path) -> None:
+    n = max(2, os.cpu_count() or 1)
+    flow = Flow("f", [step(stays, each={"item": "items"}, isolation="process")])
+    times = start(flow, {"items": list(range(n + 3))}, store=store).result(WAIT_S)
+    most = max(sum(began <= at < ended for began, ended in times) for at, _ in times)
+    assert most <= n
 
 
 def test_a_function_of_a_notebook_runs_in_a_process_too(store: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from omics_nb.errors import FlowError, IntegrityError, RunFailedError
 from omics_nb.workflow import Flow, Run, open_run, open_store, prune, start, step
+from omics_nb.workflow import store as tables
 
 WAIT_S = 20
 
@@ -238,6 +239,17 @@ def test_pruning_removes_old_runs_and_only_files_that_none_needs(store: Path) ->
     with pytest.raises(Exception, match="no run"):
         open_run(store, gone.id)
     assert prune(store, grace_s=-1) == (0, 0, 0)
+
+
+def test_pruning_forgets_owners_that_are_long_gone(store: Path) -> None:
+    opened = open_store(store)
+    with opened.write() as db:
+        tables.renew(db, "long gone", "host", 1, 1.0)
+        tables.renew(db, "of today", "host", 1, time.time())
+    prune(store)
+    with opened.read() as db:
+        left = [name for (name,) in db.execute("SELECT id FROM owner").fetchall()]
+    assert left == ["of today"]
 
 
 def test_pruning_leaves_young_files_that_a_step_may_be_about_to_name(store: Path) -> None:

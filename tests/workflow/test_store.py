@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from omics_nb.errors import RunError, StoreError
+from omics_nb.errors import RunError, RunFailedError, StoreError
 from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store, start, step
 from omics_nb.workflow import store as tables
 from omics_nb.workflow.events import fold, run_state
@@ -115,6 +115,13 @@ def test_a_store_that_is_removed_while_it_is_open_says_so(store: Path) -> None:
     gate.set()
     close_store(store)
     assert start(FLOW, {"x": 1}, store=store).result(WAIT_S) == 2
+
+
+def test_a_store_that_is_open_becomes_as_durable_as_someone_asks(store: Path) -> None:
+    opened = open_store(store)
+    assert open_store(store, durability="full") is opened is open_store(store)
+    with opened.write() as db:
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
 
 
 def test_durability_is_one_of_two(tmp_path: Path) -> None:
@@ -404,6 +411,36 @@ def test_a_full_disk_fails_the_run_cleanly_and_work_goes_on_when_there_is_room(s
     events = run.events()
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert run.steps["first"].attempt == 1
+
+
+def test_a_list_of_results_that_cannot_be_written_fails_its_run_and_loses_no_result(store: Path) -> None:
+    flow = Flow("f", [step(lambda item: str(item) * 10, name="one", each={"item": "items"})])
+    folder = open_store(store).folder.path
+    folder.write_text("in the way")  # of a folder for the list
+    run = start(flow, {"items": list(range(2_000))}, store=store)
+    with pytest.raises(RunFailedError, match="step 'one' failed: the value cannot be written"):
+        run.result(WAIT_S)
+    folder.unlink()
+    assert len(run.resume().result(WAIT_S)) == 2_000
+    assert {info.attempt for path, info in run.steps.items() if "[" in path} == {1}
+
+
+def test_a_clock_that_is_set_back_makes_no_step_take_less_than_no_time(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    run = start(Flow("f", [step(lambda x: gate.wait(WAIT_S), name="held")]), {"x": 1}, store=store)
+    while run.steps["held"].state != "running":
+        pass
+    real = time.time
+    monkeypatch.setattr("time.time", lambda: real() - 3_600)
+    gate.set()
+    run.result(WAIT_S)
+    seconds = run.steps["held"].seconds
+    assert seconds is not None
+    assert 0 <= seconds < WAIT_S
+    times = [event.at for event in run.events()]
+    assert times == sorted(times)
 
 
 def test_clocks_that_jump_do_not_stop_a_run_that_its_owner_still_drives(
