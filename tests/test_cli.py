@@ -39,6 +39,16 @@ def test_search_shows_how_the_question_was_read_and_why_each_was_found() -> None
     assert "GSE9" in done.output
 
 
+def test_understand_says_how_a_question_is_read() -> None:
+    said = _run("understand", "flibbertigibbet in human liver, not mouse").output
+    assert "Tissue: liver [UBERON:0002107]" in said
+    assert "Not: Mus musculus" in said
+    assert "Searched as plain words: flibbertigibbet" in said
+    assert "Vocabulary: embedded" in said
+    assert _json("understand", "human liver")["terms"][0]["id"] == "NCBITaxon:9606"
+    assert _run("understand", "?!").exit_code == cli.EXIT_CODES[errors.QuestionError]
+
+
 def test_search_as_json_has_hits_with_reasons() -> None:
     found = _json("search", "vemurafenib melanoma", "--source", "demo", "--limit", 2)
     assert found["source"] == "demo"

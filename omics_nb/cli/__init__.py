@@ -16,6 +16,7 @@ from .batch import batch
 from .dashboard import dashboard
 from .index import index, similar, summarise
 from .meta import meta
+from .question import understand
 from .reports import demo, report
 from .runs import runs
 from .studies import NOTHING_FOUND as NOTHING_FOUND
@@ -82,6 +83,7 @@ def main() -> None:
 
 
 for _command in (
+    understand,
     search,
     similar,
     summarise,

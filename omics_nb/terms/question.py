@@ -109,7 +109,8 @@ def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
     compared = grammar.comparison(free, words, found)
     plain, ignored = _plain_words(words, reading, free, negated)
     terms = sorted([*(item.term for item in found), *plain], key=lambda term: term.span)
-    kept = _without_generic([term for term in terms if not _inside(term, negated)], vocabulary)
+    sides = compared.spans if compared else ()
+    kept = _without_generic([term for term in terms if not _inside(term, negated)], sides, vocabulary)
     groups = grammar.alternatives(free, kept)
     return Query(
         text=text,
@@ -131,8 +132,11 @@ def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
     )
 
 
-def _without_generic(terms: Sequence[Term], vocabulary: Vocabulary) -> list[Term]:
-    """Terms without what another term says more exactly: "gene expression by RNA-seq", "influenza infection"."""
+def _without_generic(terms: Sequence[Term], sides: Sequence[Span], vocabulary: Vocabulary) -> list[Term]:
+    """Terms without what another term says more exactly: "gene expression by RNA-seq", "influenza infection".
+
+    What is a side of a comparison stays: "NAFLD versus NASH" names both, though a "tumour versus normal" names nothing.
+    """
 
     def generic(term: Term) -> bool:
         if term.kind == "assay" and any(
@@ -142,7 +146,7 @@ def _without_generic(terms: Sequence[Term], vocabulary: Vocabulary) -> list[Term
         below = set(vocabulary.narrower(term.id)) if term.id and term.kind in _WITH_KINDS else set()
         return any(other.label in below for other in terms if other.kind == term.kind)
 
-    return [term for term in terms if not generic(term)]
+    return [term for term in terms if (_inside(term, sides) and term.narrower) or not generic(term)]
 
 
 def _plain_words(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
-import time
 from datetime import date
 
 import gold
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from omics_nb.errors import QuestionError
 from omics_nb.records import Query
 from omics_nb.terms import understand
+from omics_nb.terms.concepts import ambiguities, concepts
+from omics_nb.terms.lookup import Vocabulary, compile_into
 
 TODAY = date(2026, 9, 15)
 
@@ -250,6 +252,11 @@ def test_a_group_that_is_without_a_disease_is_not_the_disease() -> None:
     assert labels(read("non-small cell lung cancer"), "disease") == ["lung non-small cell carcinoma"]
 
 
+def test_a_comparison_keeps_the_wider_of_two_diseases() -> None:
+    assert len(labels(read("NAFLD vs NASH liver"), "disease")) == 2
+    assert len(labels(read("NASH liver, a kind of NAFLD"), "disease")) == 1
+
+
 def test_alternatives_share_a_group() -> None:
     groups = [term.group for term in read("breast or ovarian cancer, lung").terms]
     assert groups == [1, 1, 0]
@@ -316,15 +323,22 @@ def test_json_that_is_no_query_is_refused() -> None:
             Query.from_json(text)
 
 
-def test_a_question_is_read_in_under_20_ms() -> None:
-    texts = [item["question"] for item in gold.read("questions.jsonl")]
-    read(texts[0])
-    times = []
-    for text in texts:
-        start = time.perf_counter()
-        read(text)
-        times.append(time.perf_counter() - start)
-    assert sorted(times)[len(times) // 2] < 0.020
+def test_a_question_asks_the_vocabulary_seldom_and_by_its_indexes() -> None:
+    """The guard of the 20 ms that ``tests/benchmarks/bench_question.py`` measures: work, not time, is counted."""
+    connection = sqlite3.connect(":memory:")
+    compile_into(connection, concepts(), "test")
+    known = Vocabulary(connection, ambiguities())
+    asked: list[str] = []
+    for question in gold.read("questions.jsonl"):
+        understand(question["question"], today=TODAY, vocabulary=known)
+        connection.set_trace_callback(asked.append)
+        before = len(asked)
+        understand(question["question"], today=TODAY, vocabulary=known)
+        connection.set_trace_callback(None)
+        assert len(asked) - before <= 8, question["question"]
+    plans = {step for query in asked for *_, step in connection.execute(f"explain query plan {query}")}
+    assert plans
+    assert not [step for step in plans if step.startswith("SCAN")]
 
 
 def test_nothing_of_the_vocabulary_is_loaded_by_the_import_of_the_package() -> None:

@@ -51,6 +51,15 @@ def test_there_are_the_27_dataset_types_and_each_is_found_by_its_own_name() -> N
         assert kind in found[0], kind
 
 
+def test_a_former_symbol_of_a_gene_does_not_take_the_name_of_a_disease_or_cell_line() -> None:
+    """HGNC has ALS as an alias of SOD1."""
+    names = {
+        n.removeprefix("=").casefold() for c in of("disease", "cell_line") for n in (c.label, *c.synonyms)
+    }
+    clashes = {n.removeprefix("=") for c in of("gene") for n in c.synonyms} & {n.upper() for n in names}
+    assert clashes - {item.name for item in written.ambiguities()} <= {"A20", "PSA"}
+
+
 def test_dataset_types_of_assays_exist() -> None:
     assert {kind for concept in ALL for kind in concept.types} <= set(written.dataset_types())
 
