@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,16 @@ from .options import (
 from .output import print_json, result_of, working
 
 if TYPE_CHECKING:
+    from ..reporting import Report
     from ..workflow import Run
 
+USUAL = ("html", "notebook", "json", "csv")
+_NEEDED = {
+    "notebook": ("papermill", "notebook"),
+    "pdf": ("weasyprint", "pdf"),
+    "xlsx": ("openpyxl", "excel"),
+    "h5ad": ("anndata", "anndata"),
+}
 DEMO_QUESTION = "Which genes respond to vemurafenib in melanoma cells? human, at least 6 samples"
 
 
@@ -41,6 +50,13 @@ DEMO_QUESTION = "Which genes respond to vemurafenib in melanoma cells? human, at
 @click.option(
     "--run", "run_id", metavar="RUN_ID", help="Write the report of this finished run; computes nothing."
 )
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["html", "notebook", "pdf", "markdown", "json", "csv", "xlsx", "h5ad", "crate", "all"]),
+    help="What to write, more than once for several; html, notebook, json and csv without it.",
+)
 @reports_option
 @as_json_option
 def report(
@@ -53,10 +69,13 @@ def report(
     method: str,
     groups: GroupTable | None,
     run_id: str | None,
+    formats: tuple[str, ...],
     out: Path,
     as_json: bool,
 ) -> None:
     """Write a report on QUESTION, or on the study given by --study: HTML, executed notebook, JSON and CSV.
+
+    --format writes others: PDF, Markdown, Excel (text stays text), AnnData (h5ad), or an RO-Crate that holds them all.
 
     The run behind it is recorded: `omics-nb runs` lists it, and a run that failed goes on where it stopped.
     """
@@ -75,14 +94,16 @@ def report(
         raise click.UsageError(
             "--run names a run that has its question and study; give nothing else beside it"
         )
-    _check_can_report(out)
+    wanted = _wanted(formats)
+    _check_can_report(out, wanted)
     run = flows.get_run(run_id) if run_id else flows.start_report(question, **asked)
     with naming_lines(groups):
-        made = _write_report(run, out)
+        report = result_of(run)
+        made = _write_report(run, out, wanted)
     if as_json:
         print_json({name: str(path) for name, path in made.items()})
     else:
-        _say(made)
+        _say(report, made)
 
 
 @click.command()
@@ -92,16 +113,27 @@ def demo(question: str, out: Path) -> None:
     """The main job on the embedded, synthetic studies: a question, answered, with a report."""
     from .. import flows
 
-    _check_can_report(out)
-    _say(_write_report(flows.start_report(question, source="demo"), out))
+    _check_can_report(out, USUAL)
+    run = flows.start_report(question, source="demo")
+    report = result_of(run)
+    _say(report, _write_report(run, out, USUAL))
 
 
-def _check_can_report(folder: Path) -> None:
+def _wanted(formats: tuple[str, ...]) -> tuple[str, ...]:
+    from ..reporting import FORMATS
+
+    if "all" in formats:
+        return tuple(FORMATS)
+    return tuple(dict.fromkeys(formats)) or USUAL
+
+
+def _check_can_report(folder: Path, formats: Sequence[str]) -> None:
     """DataError or MissingExtraError before minutes of work, not after them."""
-    if find_spec("papermill") is None:
-        raise MissingExtraError(
-            "a report needs papermill; run: pip install 'omics-nb[notebook]'", extra="notebook"
-        )
+    for kind, (package, extra) in _NEEDED.items():
+        if kind in formats and find_spec(package) is None:
+            raise MissingExtraError(
+                f"the format {kind} needs {package}; run: pip install 'omics-nb[{extra}]'", extra=extra
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -110,24 +142,27 @@ def _check_can_report(folder: Path) -> None:
         raise DataError(f"the folder {folder} cannot be written; choose another: --out FOLDER")
 
 
-def _write_report(run: Run, out: Path) -> dict[str, Path]:
-    """Wait for the run, then show it in the report notebook; the paths of what was written by kind."""
+def _write_report(run: Run, out: Path, formats: Sequence[str]) -> dict[str, Path]:
+    """The finished run's report in each format, paths by format; the notebook shows the run and computes nothing."""
     from .. import flows
-    from ..reporting import file_name, run_report_notebook
+    from ..reporting import file_name, run_report_notebook, save_formats
 
-    name = file_name(result_of(run).result)
+    report = run.result()
+    name = file_name(report.result)
+    made: dict[str, Path] = {}
     with working("writing the report"):
-        made = run_report_notebook({**flows.report_inputs(run), "run_id": run.id}, out, name=name)
-    return {
-        "html": made.report.html,
-        "notebook": made.notebook,
-        "json": made.report.json,
-        "csv": made.report.csv,
-    }
+        if "notebook" in formats:
+            done = run_report_notebook({**flows.report_inputs(run), "run_id": run.id}, out, name=name)
+            made = {**done.report.files, "notebook": done.notebook}
+        others = [kind for kind in formats if kind not in made]
+        if others:
+            notebook = made["notebook"].read_bytes() if "notebook" in made else None
+            made |= save_formats(report, out / f"{name}.html", others, notebook=notebook).files
+    return {kind: made[kind] for kind in formats}
 
 
-def _say(made: dict[str, Path]) -> None:
-    click.echo(_summary(json.loads(made["json"].read_text(encoding="utf-8"))))
+def _say(report: Report, made: dict[str, Path]) -> None:
+    click.echo(_summary(json.loads(report.to_json())))
     for kind, path in made.items():
         click.echo(f"{kind:<9} {path}")
 

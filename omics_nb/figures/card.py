@@ -28,7 +28,7 @@ def figure_body(figure: Figure, *, with_table: bool = True) -> Html:
 
 def figure_words(figure: Figure, note: str = "") -> Html:
     """The text form alone: what stands below a figure that a script draws; ``note`` is about that drawing."""
-    said = el("p", el("strong", figure.title), figure.text, note and " ", note)
+    said = el("p", el("strong", figure.title), " ", figure.text, note and " ", note)
     return el("div", said, _table(figure), class_="omics-figure omics-figure-words")
 
 
@@ -49,7 +49,7 @@ def _image(figure: Figure) -> Html:
 
 
 def _caption(figure: Figure) -> Html:
-    return el("figcaption", el("strong", figure.title), figure.text)
+    return el("figcaption", el("strong", figure.title), " ", figure.text)
 
 
 def _table(figure: Figure) -> Html | None:

@@ -49,9 +49,7 @@ def svg(figure: Figure) -> str:
         nothing: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}
         drawing.savefig(out, format="svg", dpi=_DPI, metadata=nothing)
     text = _own_ids(out.getvalue(), figure.name)
-    opening = (
-        f'<svg role="img" aria-label="{escape(clean(figure.title))}" style="max-width:100%;height:auto" '
-    )
+    opening = f'<svg role="img" aria-label="{escape(clean(figure.title))}" '
     return text[text.index("<svg") :].strip().replace("<svg ", opening, 1)
 
 

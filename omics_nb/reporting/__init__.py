@@ -12,6 +12,8 @@ from .document import Repeat as Repeat
 from .document import Report as Report
 from .document import SavedReport as SavedReport
 from .document import Statement as Statement
+from .export import FORMATS as FORMATS
+from .export import save_formats as save_formats
 from .export import table_csv as table_csv
 from .names import file_name as file_name
 from .notebook import find_notebook as find_notebook

@@ -103,10 +103,15 @@ def _judge(study: Study, result: DEResult) -> Quality:
 def _draw(study: Study, result: DEResult) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
     from .. import figures
 
+    of = {"platform": result.platform, "color_by": result.contrast.factor}
     wanted: dict[str, Callable[[], Figure]] = {
         "volcano plot": lambda: figures.volcano(result),
-        "PCA": lambda: figures.pca(study, platform=result.platform, color_by=result.contrast.factor),
+        "MA plot": lambda: figures.ma(result),
+        "histogram of P-values": lambda: figures.p_histogram(result),
         "heat map": lambda: figures.heat_map(study, result, n=_HEAT_MAP_ROWS),
+        "distributions": lambda: figures.box(study, **of),
+        "PCA": lambda: figures.pca(study, **of),
+        "sample correlation": lambda: figures.correlation(study, **of),
     }
     drawn, lost = [], []
     for name, draw in wanted.items():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..display.markup import clean
 from ..display.plain import one_line, source_text, wrap
@@ -36,22 +37,36 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """How to make this very report again: a line for the shell and the same in Python."""
+    """How to make this very report again: a line for the shell, the same in Python and as values for the notebook.
+
+    ``parameters`` are those of ``report.ipynb``; they are empty where that notebook cannot make this report.
+    """
 
     command: str
     python: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class SavedReport:
-    """Where a report was written."""
+    """Where a report was written: format → file."""
 
-    html: Path
-    json: Path
-    csv: Path
+    files: Mapping[str, Path]
+
+    @property
+    def html(self) -> Path:
+        return self.files["html"]
+
+    @property
+    def json(self) -> Path:
+        return self.files["json"]
+
+    @property
+    def csv(self) -> Path:
+        return self.files["csv"]
 
     def __str__(self) -> str:
-        return str(self.html)
+        return str(next(iter(self.files.values())))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,14 +106,23 @@ class Report:
         return self.study.source
 
     def save(self, path: str | Path) -> SavedReport:
-        """Write the report as ``path`` (.html), and beside it the same as .json and the whole table as .csv.
+        """Write the report in the format that the suffix of ``path`` names.
 
-        Folders are made, older files of these names replaced; each file appears whole or not at all.
-        DataError where ``path`` does not end in .html or cannot be written.
+        .html (and beside it the same as .json and the whole table as .csv), .pdf, .md (with its pictures beside it),
+        .ipynb (executed anew), .json, .csv, .xlsx, .h5ad (values and result as AnnData), or .zip: an RO-Crate that
+        holds them all with their hashes. Folders are made, older files of these names replaced; each file appears whole
+        or not at all. DataError for another suffix and where a file cannot be written, MissingExtraError where a format
+        needs a package that is not installed.
         """
         from .export import save_report
 
         return save_report(self, Path(path))
+
+    def to_json(self) -> str:
+        """Everything that the report holds as one JSON document; matrices stay in their files."""
+        from .export import report_json
+
+        return report_json(self)
 
     def to_html(self) -> str:
         """The report as one page that needs no other file, no network and no script."""

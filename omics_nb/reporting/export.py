@@ -1,4 +1,4 @@
-"""A report as files: the page, everything as JSON, the whole table as CSV."""
+"""A report as files, each format by its suffix: the page, everything as JSON, the whole table as CSV, and others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -19,26 +19,104 @@ from ..records import DEResult
 from .document import Report, SavedReport
 
 FORMAT = "omics_nb report"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+#: What a report can be saved as, and by which suffixes.
+FORMATS = {
+    "html": (".html", ".htm"),
+    "pdf": (".pdf",),
+    "markdown": (".md",),
+    "notebook": (".ipynb",),
+    "json": (".json",),
+    "csv": (".csv",),
+    "xlsx": (".xlsx",),
+    "h5ad": (".h5ad",),
+    "crate": (".zip",),
+}
 
 
 def save_report(report: Report, path: Path) -> SavedReport:
-    """Write page, JSON and CSV; all three are complete before the first takes its name."""
-    if path.suffix.casefold() not in {".html", ".htm"}:
-        raise DataError(f"a report is saved as an .html file (JSON and CSV go beside it), not {path.name!r}")
-    saved = SavedReport(html=path, json=path.with_suffix(".json"), csv=path.with_suffix(".csv"))
-    write_together(
-        {
-            saved.csv: table_csv(report.result),
-            saved.json: report_json(report),
-            saved.html: report.to_html(),
-        }
-    )
-    return saved
+    """Write the report in the format of the path's suffix, and JSON and CSV beside a page.
+
+    All files are complete before the first takes its name. DataError for a suffix that is no format's.
+    """
+    kind = format_of(path)
+    return save_formats(report, path, (kind, "json", "csv") if kind == "html" else (kind,))
 
 
-def write_together(texts: Mapping[Path, str]) -> None:
-    """Write each text under a name of its own beside its path, then rename all of them.
+def save_formats(
+    report: Report, path: Path, formats: Sequence[str], *, notebook: bytes | None = None
+) -> SavedReport:
+    """Write the report in each of ``formats`` (names of ``FORMATS``), under ``path`` with the suffix of each.
+
+    ``notebook`` is an executed notebook of the report, for the crate.
+    """
+    paths = {
+        kind: path if path.suffix in FORMATS[kind] else path.with_suffix(FORMATS[kind][0]) for kind in formats
+    }
+    made: dict[Path, str | bytes] = {}
+    for kind, target in paths.items():
+        made |= _made(report, kind, target, notebook)
+    write_together(made)
+    return SavedReport(paths)
+
+
+def format_of(path: Path) -> str:
+    """The format of a path's suffix; DataError lists those that there are."""
+    for kind, suffixes in FORMATS.items():
+        if path.suffix.casefold() in suffixes:
+            return kind
+    known = ", ".join(suffixes[0] for suffixes in FORMATS.values())
+    raise DataError(f"a report is saved as {known}, not {path.name!r}", path=str(path))
+
+
+def _made(report: Report, kind: str, path: Path, notebook: bytes | None) -> dict[Path, str | bytes]:
+    """The files of one format; what a format needs is imported when it is asked for."""
+    if kind == "markdown":
+        return markdown_files(report, path)
+    if kind == "crate":
+        from .crate import report_crate
+
+        return {path: report_crate(report, path.stem, notebook=notebook)}
+    return {path: content(report, kind)}
+
+
+def content(report: Report, kind: str) -> str | bytes:
+    """The report in a format that is one file."""
+    if kind == "pdf":
+        from .pdf import page_pdf
+
+        return page_pdf(report.to_html())
+    if kind == "xlsx":
+        from .workbook import report_xlsx
+
+        return report_xlsx(report)
+    if kind == "h5ad":
+        from .annotated import report_h5ad
+
+        return report_h5ad(report)
+    if kind == "notebook":
+        from .notebook import report_notebook
+
+        return report_notebook(report)
+    texts: dict[str, Callable[[], str]] = {
+        "html": report.to_html,
+        "json": lambda: report_json(report),
+        "csv": lambda: table_csv(report.result),
+    }
+    return texts[kind]()
+
+
+def markdown_files(report: Report, path: Path, *, folder: str = "") -> dict[Path, str | bytes]:
+    """The report in Markdown, and beside it, or in ``folder``, the pictures that it shows."""
+    from .markdown import to_markdown
+
+    names = {figure.title: f"{folder}{path.stem}-{figure.name}.svg" for figure in report.figures}
+    pictures = {path.with_name(names[figure.title]): figure.to_svg() for figure in report.figures}
+    return {path: to_markdown(report.to_html(), names), **pictures}
+
+
+def write_together(texts: Mapping[Path, str | bytes]) -> None:
+    """Write each content under a name of its own beside its path, then rename all of them.
 
     DataError names the file that cannot be written; what stood at the paths before stands there again then,
     and no partial file is left.
@@ -52,7 +130,8 @@ def write_together(texts: Mapping[Path, str]) -> None:
             with _naming(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # Half surrogates, which only a broken terminal or program makes, have no place in UTF-8.
-                new[path].write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+                data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
+                new[path].write_bytes(data)
                 if path.is_file():
                     shutil.copy2(path, old[path])
         for path in texts:
@@ -122,7 +201,9 @@ def report_json(report: Report) -> str:
         "reading": list(report.query.explanation) if report.query else None,
         **_fields(report, "query", "hits"),
         "study": {**_fields(study, *_names(study, without=("matrices", "features"))), "matrices": matrices},
-        **_fields(report, "quality", "result", "figures", "notes", "warnings", "findings", "comparison"),
+        **_fields(report, "quality", "result"),
+        "figures": [_fields(figure, "name", "title", "text", "table") for figure in report.figures],
+        **_fields(report, "notes", "warnings", "findings", "comparison"),
         **_fields(report, "methods", "citations", "repeat", "versions", "said"),
     }
     return json.dumps(plain(document), allow_nan=False, separators=(",", ":"))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..errors import DataError, MissingExtraError, OmicsError, RunFailedError, SettingsError
-from .document import SavedReport
+from .document import Report, SavedReport
 from .export import write_together
 
 if TYPE_CHECKING:
@@ -74,7 +74,28 @@ def run_report_notebook(
     given = _checked({**parameters, "out": str(page)}, source)
     text = _execute(source, given)
     write_together({target: text})
-    return NotebookRun(target, SavedReport(page, page.with_suffix(".json"), page.with_suffix(".csv")))
+    beside = {kind: page.with_suffix(f".{kind}") for kind in ("json", "csv")}
+    return NotebookRun(target, SavedReport({"html": page, **beside}))
+
+
+def report_notebook(report: Report) -> bytes:
+    """The report's notebook, executed anew for this report.
+
+    DataError where the notebook has no parameters for what was done; errors as of ``run_report_notebook``.
+    """
+    if not report.repeat.parameters:
+        raise DataError(
+            "the report's notebook has no parameters for several contrasts or options of the fit; "
+            "the report says how to repeat it in Python"
+        )
+    source = find_notebook()
+    with tempfile.TemporaryDirectory(prefix="omics-") as folder:
+        out = str(Path(folder) / "report.html")
+        done = _execute(source, _checked({**report.repeat.parameters, "out": out}, source))
+    nbformat = _needed("nbformat")
+    # Who runs it again wants the report beside it, not in a folder that is gone.
+    told = _with_parameters(nbformat.reads(done, as_version=4), {"out": "report.html"}, source.name)
+    return f"{nbformat.writes(told)}\n".encode()
 
 
 def declared_parameters(notebook: Path) -> dict[str, dict[str, Any]]:

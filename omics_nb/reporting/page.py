@@ -15,6 +15,8 @@ from .document import Citation, Report, Statement
 
 _SAMPLES_SHOWN = 60
 _TOP_SHOWN = 30
+#: Figures that say what the data are worth; the others say what was found.
+OF_SAMPLES = frozenset({"box", "density", "pca", "correlation"})
 _PAGE_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 Section = tuple[str, str, Html]
@@ -108,10 +110,10 @@ def _sections(report: Report) -> list[Section]:
         ("study", "The study", _study(report)),
         ("said", "What the study says itself", _said(report)),
         ("files", "Where the data came from", study.files_table(report.study.files)),
-        ("quality", "Quality", study.quality_body(report.quality)),
+        ("quality", "Quality", join([study.quality_body(report.quality), _figures(report, of_samples=True)])),
         ("design", "Design and comparison", _design(report)),
         ("results", "Results", _results(report)),
-        ("figures", "Figures", join(figure_body(figure) for figure in report.figures) or None),
+        ("figures", "Figures", _figures(report, of_samples=False)),
         ("methods", "Methods", _methods(report)),
         ("repeat", "How to repeat it", _repeat(report)),
         ("versions", "Versions", _versions(report)),
@@ -182,6 +184,11 @@ def _results(report: Report) -> Html:
     return join([facts, result.counts_table(of), result.top_table(of, n=_TOP_SHOWN), shown])
 
 
+def _figures(report: Report, *, of_samples: bool) -> Html | None:
+    shown = [figure for figure in report.figures if (figure.name in OF_SAMPLES) == of_samples]
+    return join(figure_body(figure) for figure in shown) or None
+
+
 def _methods(report: Report) -> Html:
     return join(
         [
@@ -203,8 +210,21 @@ def _repeat(report: Report) -> Html:
             _code(report.repeat.command, wrapped=True),
             el("h3", "In Python"),
             _code(report.repeat.python),
+            *_in_notebook(report),
         ]
     )
+
+
+def _in_notebook(report: Report) -> list[Html]:
+    """The values for the cell of parameters of the notebook that makes such a report."""
+    given = report.repeat.parameters
+    if not given:
+        return []
+    lines = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+    said = el(
+        "p", "In ", el("code", "report.ipynb"), ", set these in its cell of parameters and run all cells:"
+    )
+    return [el("h3", "As a notebook"), said, _code(lines, wrapped=True)]
 
 
 def _code(text: str, *, wrapped: bool = False) -> Html:

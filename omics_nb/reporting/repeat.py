@@ -1,8 +1,9 @@
-"""How to make a report again: the exact command and the same in Python, quoted so that no text is run."""
+"""How to make a report again: the exact command, the same in Python and for the notebook; no text of others is run."""
 
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 from ..records import DEResult, Study
 from .document import Repeat
@@ -10,7 +11,11 @@ from .document import Repeat
 
 def how_to_repeat(study: Study, result: DEResult, *, question: str | None) -> Repeat:
     """The command and the Python that repeat ``result`` on the same source."""
-    return Repeat(_command(study, result, question), _python(study, result, question))
+    return Repeat(
+        _command(study, result, question),
+        _python(study, result, question),
+        _parameters(study, result, question),
+    )
 
 
 def _command(study: Study, result: DEResult, question: str | None) -> str:
@@ -24,6 +29,22 @@ def _command(study: Study, result: DEResult, question: str | None) -> str:
     if only_python:
         return f"# {', '.join(only_python)}: only the Python below can give these."
     return shlex.join(words)
+
+
+def _parameters(study: Study, result: DEResult, question: str | None) -> dict[str, Any]:
+    """What the report's notebook is to be told; nothing where it has no parameter for what was done."""
+    if result.each or result.options:
+        return {}
+    given: dict[str, Any] = {"question": question} if question else {}
+    given |= {"source": study.source, "study": study.accession, "contrast": list(result.contrast)}
+    given |= {"platform": result.platform, "design": result.design, "method": result.method}
+    columns = {name: study.samples[name] for name in _added(study, result)}
+    if columns:
+        given["groups"] = {
+            name: {str(sample): str(level) for sample, level in column.items() if level}
+            for name, column in columns.items()
+        }
+    return given
 
 
 def _added(study: Study, result: DEResult) -> list[str]:

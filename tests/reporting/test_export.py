@@ -136,9 +136,9 @@ def test_save_replaces_an_older_report(tmp_path: Path) -> None:
     assert report_of(values()).save(str(path)).html.read_text().startswith("<!DOCTYPE html>")
 
 
-@pytest.mark.parametrize("name", ["report", "report.pdf", "report.json", "GSE1.2"])
-def test_save_takes_html_names_only(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"saved as an \.html file"):
+@pytest.mark.parametrize("name", ["report", "report.docx", "report.html.bak", "GSE1.2"])
+def test_save_takes_the_names_of_its_formats_only(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"saved as \.html, \.pdf, \.md, \.ipynb, \.json, \.csv, \.xlsx"):
         report_of(values()).save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

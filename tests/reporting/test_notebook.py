@@ -164,5 +164,5 @@ def test_the_project_s_notebook_makes_a_report_offline(tmp_path: Path) -> None:
     assert told["synthetic"] is True
     assert told["source"] == "demo"
     assert told["hits"]["hits"][0]["accession"] == told["study"]["accession"]
-    assert len(told["figures"]) == 3
+    assert len(told["figures"]) == 7
     assert "synthetic data" in made.notebook.read_text(encoding="utf-8")

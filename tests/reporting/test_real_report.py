@@ -33,7 +33,7 @@ def test_the_numbers_of_the_findings_are_those_of_limma_in_r(report: Report, sha
 def test_the_report_of_a_real_study_is_saved_whole(report: Report, tmp_path: Path) -> None:
     saved = report.save(tmp_path / "GSE42872.html")
     page = Page(saved.html.read_text(encoding="utf-8").removeprefix("<!DOCTYPE html>"))
-    assert len(page.all("img")) == 3
+    assert len(page.all("img")) == 7
     assert report.study.files[0].sha256 in page.text
     assert "synthetic" not in page.text
     table = pd.read_csv(saved.csv, index_col="feature", float_precision="round_trip")

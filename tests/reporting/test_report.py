@@ -312,11 +312,19 @@ def test_a_report_without_question_hits_or_figures_leaves_their_sections_out() -
 def test_quality_and_figures_are_made_where_they_are_not_given() -> None:
     of = values()
     built = build_report(of.study, of.result, created=CREATED)
-    assert [figure.name for figure in built.figures] == ["volcano", "pca", "heat_map"]
+    assert [figure.name for figure in built.figures] == [
+        "volcano",
+        "ma",
+        "p_histogram",
+        "heat_map",
+        "box",
+        "pca",
+        "correlation",
+    ]
     assert built.quality.accession == "GSE42872"
     assert built.quality.checks
     card = Page(built._repr_html_())
-    assert len(card.all("img")) == 3
+    assert len(card.all("img")) == 7
 
 
 def test_a_figure_that_the_data_do_not_allow_is_left_out_with_its_reason() -> None:
