@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= reports
 # Pinned for users; a lab's server and workers, PDF and language models are pinned for the tests alone.
-EXTRAS := --extra notebook --extra anndata --extra excel
+EXTRAS := --extra notebook --extra anndata --extra excel --extra enrichment
 DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask --extra pdf --extra llm
 # What the benchmarks measure against pins other versions than we do, so it lives in an environment of its own.
 PEERS := $(VENV)-peers

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .agents.data import publications as publications
     from .agents.data import raw_data as raw_data
     from .agents.data import to_genes as to_genes
+    from .agents.enrichment import enrich as enrich
     from .agents.meta import meta_analysis as meta_analysis
     from .agents.query import understand as understand
     from .agents.report import report as report
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from .agents.search import search as search
     from .agents.search import similar as similar
     from .agents.summarise import summarise as summarise
+    from .analysis.enrichment import Enrichment as Enrichment
     from .analysis.meta import MetaAnalysis as MetaAnalysis
     from .batch.batches import check_batch as check_batch
     from .batch.batches import get_batch as get_batch
@@ -68,6 +70,7 @@ _HOMES = {
     "agents": "Agent get_agent invoke list_agents register",
     "agents.analysis": "differential_expression propose_contrasts quality",
     "agents.data": "cells family fetch files publications raw_data to_genes",
+    "agents.enrichment": "enrich",
     "agents.meta": "meta_analysis",
     "agents.query": "understand",
     "agents.report": "report",
@@ -75,6 +78,7 @@ _HOMES = {
     "agents.search": "search similar",
     "agents.summarise": "summarise",
     "batch.batches": "check_batch get_batch list_batches start_batch",
+    "analysis.enrichment": "Enrichment",
     "analysis.meta": "MetaAnalysis",
     "errors": "OmicsError",
     "flows": "get_run list_flows runs start start_report",

@@ -36,6 +36,7 @@ _BUILT_IN = {
     "genes": "omics_nb.agents.data:to_genes",
     "quality": "omics_nb.agents.analysis:quality",
     "analysis": "omics_nb.agents.analysis:differential_expression",
+    "enrichment": "omics_nb.agents.enrichment:enrich",
     "meta": "omics_nb.agents.meta:meta_analysis",
     "report": "omics_nb.agents.report:report",
 }

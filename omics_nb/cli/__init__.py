@@ -20,7 +20,7 @@ from .question import understand
 from .reports import demo, report
 from .runs import runs
 from .studies import NOTHING_FOUND as NOTHING_FOUND
-from .studies import cells, de, fetch, quality, search
+from .studies import cells, de, enrich, fetch, quality, search
 from .upkeep import cache, doctor
 from .vocab import vocab
 
@@ -97,6 +97,7 @@ for _command in (
     cells,
     quality,
     de,
+    enrich,
     meta,
     report,
     runs,

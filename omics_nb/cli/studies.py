@@ -240,6 +240,54 @@ def de(
         click.echo(f"wrote {out}")
 
 
+@click.command()
+@click.argument("accession")
+@source_option
+@platform_option
+@contrast_option
+@design_option
+@method_option
+@click.option(
+    "--gene-sets",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A GMT file; without it the sets that come with omics_nb.",
+)
+@click.option("--kind", type=click.Choice(["gsea", "ora"]), default="gsea", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all sets as CSV.")
+@as_json_option
+def enrich(
+    accession: str,
+    source: str | None,
+    platform: str | None,
+    contrast: tuple[str, str, str] | None,
+    design: str | None,
+    method: str,
+    gene_sets: Path | None,
+    kind: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """The gene sets that a comparison in ACCESSION is about; without --contrast, the one its samples suggest."""
+    from ..agents import invoke
+
+    with working(f"analysing {accession}"):
+        study = invoke("data", study=accession, source=source)
+        result = invoke(
+            "analysis", study=study, contrast=contrast, design=design, platform=platform, method=method
+        )
+        found = invoke("enrichment", result=result, gene_sets=gene_sets, kind=kind)
+    if out:
+        table = found.table.assign(source=result.source)
+        write_atomically(out, lambda path: table.to_csv(path))
+    if as_json:
+        facts = {"collection": found.collection, "sha256": found.sha256, "kind": kind, "notes": found.notes}
+        print_json({**_result_facts(result), **facts, "sets": found.table.reset_index().to_dict("records")})
+        return
+    click.echo(str(found))
+    if out:
+        click.echo(f"wrote {out}")
+
+
 def _study_facts(study: Study) -> dict[str, Any]:
     return {
         "accession": study.accession,
