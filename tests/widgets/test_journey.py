@@ -341,3 +341,47 @@ def test_what_is_adjusted_for_reaches_the_analysis(run: Any) -> None:
         assert (await page.compare()).design == "~ batch + agent"
 
     run(test)
+
+
+def test_a_chip_taken_away_searches_anew_and_a_failing_addition_keeps_what_was_found(
+    run: Any, words: Any
+) -> None:
+    async def test() -> None:
+        page = explore("tamoxifen in breast cancer, mouse", source="demo")
+        first = await page.search()
+        at = next(i for i, chip in enumerate(page.hits.chips.chips) if chip["kind"] == "organism")
+        await press(page, lambda: page.hits.chips._handle_custom_msg({"remove": at}, []), "search")
+        assert page.found.hits.query.of("organism") == ()
+        assert page.found.hits.total > first.total
+        before = page.found.hits
+        await press(page, lambda: page.hits.chips._handle_custom_msg({"add": " "}, []), "search")
+        assert page.tasks["search"].state == "failed"
+        assert page.found.hits is before
+        assert shown(page) == [1, 2]
+
+    run(test)
+
+
+def test_many_hits_are_a_table_and_a_row_opens_its_study(run: Any) -> None:
+    async def test() -> None:
+        made = values()
+        many = replace(
+            made.hits,
+            hits=tuple(replace(made.hits[0], accession=f"GSE{at}") for at in range(1, 41)),
+            total=40,
+        )
+        opened: list[str] = []
+        view = HitsView(lambda hit: opened.append(hit.accession))
+        view.show(many)
+        assert view.form.value == "table"
+        assert len(view.table.rows) == 40
+        view.table._handle_custom_msg({"open": "GSE35"}, [])
+        assert opened == ["GSE35"]
+        view.fold("GSE35")
+        assert view.table.layout.display is None
+        assert view.table.selected == "GSE35"
+        view.show(made.hits)
+        assert view.form.value == "cards"
+        assert view.table.layout.display == "none"
+
+    run(test)

@@ -48,13 +48,12 @@ def test_what_is_asked_is_the_text_that_came_with_the_asking() -> None:
     assert made.question == "tamoxifen resistance"
 
 
-def test_conditions_become_chips_and_tips_follow() -> None:
+def test_tips_follow_the_explanation() -> None:
     term = Term("human", "organism", "Homo sapiens <b>")
-    text = understood(Query("q", terms=(term,), min_samples=6, excluded=(term,), suggestions=("say more",)))
+    text = understood(Query("q", terms=(term,), suggestions=("say more",)))
     assert "Homo sapiens &lt;b&gt;" in text
-    assert "at least 6 samples" in text
-    assert "not Homo sapiens" in text
     assert "Tip: say more" in text
+    assert "<details open>" not in text
 
 
 def test_a_question_in_which_nothing_was_recognised_opens_its_explanation() -> None:

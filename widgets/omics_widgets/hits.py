@@ -1,72 +1,137 @@
-"""What a search found, one card a study; the whole card chooses, by click and by keyboard."""
+"""What a search found: few studies as cards, each of which chooses as a whole, many as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ipywidgets import HTML, Button, HBox, VBox
+from ipywidgets import HTML, Button, Dropdown, HBox, VBox
 from traitlets import Unicode
 
 from omics_nb.display.markup import Html, accession_link, el, notes, source_line, synthetic_badge
 from omics_nb.display.numbers import counted
 from omics_nb.display.question import is_synthetic
+from omics_nb.query import Query
 from omics_nb.records import Hit, Hits
 
+from .chips import QueryChips
 from .parts import block, button, marked, visible
 from .question import understood
+from .table import Cell, Column, Table
+
+MOST_CARDS = 30
+_COLUMNS = (
+    Column("Study", width="7.5rem"),
+    Column("Title and why it was found", "main", "minmax(0, 4fr)"),
+    Column("Found because", "detail"),
+    Column("Samples", "number", "5rem"),
+    Column("Organism", width="minmax(0, 1.2fr)", facet=True),
+    Column("Type", width="minmax(0, 1.6fr)", facet=True),
+    Column("Platform", width="minmax(0, 1fr)", facet=True),
+    Column("Published", width="6.5rem"),
+)
 
 
 class HitsView(VBox):
-    """Shows ``Hits``; calls ``choose(hit)`` when a person does. ``chosen`` is the accession, or empty."""
+    """Shows ``Hits``; calls ``choose(hit)`` when a person does. ``chosen`` is the accession, or empty.
+
+    Few are cards, many a table; a person may have either. ``edit(make)`` is called when the understood question is
+    changed: ``make()`` gives the edited query.
+    """
 
     chosen = Unicode("")
 
-    def __init__(self, choose: Callable[[Hit], None]) -> None:
+    def __init__(
+        self,
+        choose: Callable[[Hit], None],
+        edit: Callable[[Callable[[], Query]], None] | None = None,
+    ) -> None:
         self._choose = choose
+        self._hits: Hits | None = None
+        self.chips = QueryChips(edit or (lambda _: None))
         self._reading = HTML()
         self._found = HTML()
         self.back = button("Show all studies again", self.unfold, "omics-back")
+        self.form = marked(
+            Dropdown(
+                description="Show as", options=["cards", "table"], style={"description_width": "initial"}
+            ),
+            "omics-field",
+            "omics-hits-form",
+        )
+        self.table = Table(
+            _COLUMNS, self._choose_row, caption="Studies, best first", noun=("study", "studies")
+        )
         self._rows = marked(VBox(), "omics-hits")
         self._buttons: dict[str, Button] = {}
-        super().__init__([self._reading, self._found, self.back, self._rows])
-        visible(self.back, False)
+        parts = [self.chips, self._reading, self._found, self.form, self.back, self.table, self._rows]
+        super().__init__(parts)
+        self.form.observe(lambda _: self.unfold(), "value")
+        visible(self.chips, edit is not None)
+        for part in (self.back, self.form, self.table):
+            visible(part, False)
 
     @property
     def controls(self) -> list[Any]:
-        return [self.back, *self._buttons.values()]
+        return [self.chips, self.form, self.back, self.table, *self._buttons.values()]
 
     def show(self, hits: Hits) -> None:
         """Hits in place of what was shown before; an empty result says why."""
         self.chosen = ""
+        self._hits = hits
+        self.chips.show(hits.query)
         self._reading.value = understood(hits.query, hits.backend_query)
         self._found.value = block(
             el("p", el("strong", found_text(hits)), role="status"),
             source_line(hits.source, synthetic=is_synthetic(hits)),
             notes(hits.notes),
         )
-        self._buttons = {hit.accession: self._button(hit) for hit in hits}
-        self._rows.children = [
-            marked(HBox([HTML(_card(hit, rank)), self._buttons[hit.accession]]), "omics-hit")
-            for rank, hit in enumerate(hits, start=1)
-        ]
+        self.table.show([_cells(hit) for hit in hits])
+        self.table.selected = ""
+        self._buttons = {hit.accession: self._button(hit) for hit in hits[:MOST_CARDS]}
+        self._rows.children = [self._row(hit, rank) for rank, hit in enumerate(hits[:MOST_CARDS], start=1)]
+        self.form.value = "table" if len(hits) > MOST_CARDS else "cards"
         self.unfold()
 
     def fold(self, accession: str) -> None:
         """Only the chosen study stays, and a button that brings the others back."""
-        self.chosen = accession
+        self.chosen = self.table.selected = accession
         for known, row in zip(self._buttons, self._rows.children, strict=True):
             visible(row, known == accession)
             (row.add_class if known == accession else row.remove_class)("omics-chosen")
-        visible(self.back, len(self._buttons) > 1)
+        visible(self._rows, True)
+        visible(self.table, accession not in self._buttons and bool(self._hits))
+        visible(self.form, False)
+        visible(self.back, self._hits is not None and len(self._hits) > 1 and accession in self._buttons)
 
     def unfold(self) -> None:
+        """All studies, in the form that the person wants."""
+        many = self._hits is not None and len(self._hits) > 1
+        as_table = many and self.form.value == "table"
         for row in self._rows.children:
             visible(row, True)
+        visible(self.form, many)
+        visible(self.table, as_table)
+        visible(self._rows, not as_table)
         visible(self.back, False)
+
+    def _choose_row(self, accession: str) -> None:
+        if self._hits is not None:
+            self._choose(self._hits.get(accession))
+
+    def _row(self, hit: Hit, rank: int) -> Any:
+        return marked(HBox([HTML(_card(hit, rank)), self._buttons[hit.accession]]), "omics-hit")
 
     def _button(self, hit: Hit) -> Button:
         return button(f"Open {hit.accession}", lambda: self._choose(hit), "omics-choose", tooltip=hit.title)
+
+
+def _cells(hit: Hit) -> tuple[Cell, ...]:
+    return (
+        *(hit.accession, hit.title, "; ".join(hit.reasons), hit.n_samples, "; ".join(hit.organisms)),
+        *("; ".join(hit.types), "; ".join(hit.platforms)),
+        hit.published.isoformat() if hit.published else None,
+    )
 
 
 def found_text(hits: Hits) -> str:

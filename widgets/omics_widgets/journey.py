@@ -12,6 +12,7 @@ from ipywidgets import VBox
 import omics_nb as omics
 from omics_nb import settings, sources
 from omics_nb.errors import NoMatrixError, QuestionError
+from omics_nb.query import Query
 from omics_nb.records import DEResult, Hit, Hits, Proposal, Quality, Study
 from omics_nb.reporting import file_name
 
@@ -88,7 +89,10 @@ class Explore(VBox):
             sources=sources.names(),
             examples=examples,
         )
-        self.hits = HitsView(lambda hit: self._start("open", lambda: self.open_study(hit)))
+        self.hits = HitsView(
+            lambda hit: self._start("open", lambda: self.open_study(hit)),
+            lambda make: self._start("search", lambda: self.search(make)),
+        )
         self.sheet = StudySheet()
         self.picker = ComparisonPicker(lambda: self._start("compare", self.compare))
         self.result = ResultView()
@@ -112,17 +116,24 @@ class Explore(VBox):
     def __repr__(self) -> str:
         return f"Explore({self.box.question!r}, source={self.box.source!r})"
 
-    async def search(self) -> Hits:
-        """The hits for the question in the box, shown; QuestionError or SourceError as a card and raised."""
+    async def search(self, edited: Callable[[], Query] | None = None) -> Hits:
+        """The hits for the question in the box, shown; QuestionError or SourceError as a card and raised.
+
+        ``edited()`` gives a query in its place; until there are hits for it, those that were shown stay.
+        """
         question, source = self.box.question, self.box.source
-        self._forget(1)
+        if edited is None:
+            self._forget(1)
 
         def work(_: Say) -> Hits:
+            if edited is not None:
+                return self._verbs.search(edited(), source=source, limit=self._limit)
             if not question.strip():
                 raise QuestionError("The question is empty.")
             return self._verbs.search(question, source=source, limit=self._limit)
 
         hits: Hits = await self._run("search", "Search", work)
+        self._forget(1)
         self.found = Found(hits=hits)
         self.hits.show(hits)
         self._reveal(2)

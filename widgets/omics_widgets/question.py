@@ -10,9 +10,9 @@ from anywidget import AnyWidget
 from ipywidgets import HTML, Button, Dropdown, HBox, Text, VBox
 from traitlets import Bool, Unicode, link
 
-from omics_nb.display.markup import Html, el, fold, notes
+from omics_nb.display.markup import el, fold, notes
 from omics_nb.display.question import query_body
-from omics_nb.records import Query, Term
+from omics_nb.query import Query
 
 from .parts import block, button, marked, visible
 
@@ -126,28 +126,10 @@ def _folder_field(folder: str) -> Text:
 
 
 def understood(query: Query, backend_query: str | None = None) -> str:
-    """How a question was read: one chip a condition, the sentences folded, suggestions below."""
-    chips = [el("li", _chip(term)) for term in query.terms] + [el("li", text) for text in _conditions(query)]
+    """How a question was read, in sentences and folded, with suggestions below; the chips say it in short."""
     sent = el("p", "Sent to the source: ", el("code", backend_query)) if backend_query else None
+    nothing = not (query.terms or query.excluded or query.accessions)
     return block(
-        el("ul", chips, class_="omics-chips", aria_label="The question was read as") if chips else None,
-        fold("How the question was read", query_body(query), sent, shown=not chips),
+        fold("How the question was read", query_body(query), sent, shown=nothing),
         notes([f"Tip: {text}" for text in query.suggestions]),
     )
-
-
-def _chip(term: Term) -> Html:
-    return Html(el("span", term.kind.replace("_", " "), class_="omics-chip-kind") + el("span", term.label))
-
-
-def _conditions(query: Query) -> list[str]:
-    found = [f"not {term.label}" for term in query.excluded]
-    if query.min_samples is not None:
-        found.append(f"at least {query.min_samples} samples")
-    if query.max_samples is not None:
-        found.append(f"at most {query.max_samples} samples")
-    if query.published_from:
-        found.append(f"from {query.published_from.isoformat()}")
-    if query.published_to:
-        found.append(f"until {query.published_to.isoformat()}")
-    return [*found, *query.accessions]
