@@ -35,6 +35,8 @@ from .targets import Target, flow_target, notebook_target
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .news import News
+
     Rows = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]
 
 FLOW = "batch"
@@ -102,6 +104,7 @@ def start_batch(
     fresh: bool = False,
     mail: Sequence[str] = (),
     link: str = "",
+    previous: str = "",
     key: str | None = None,
 ) -> Batch:
     """Check a table as a whole, then run a notebook or a flow for each of its rows; returns at once.
@@ -121,6 +124,8 @@ def start_batch(
         Limits of each row, and how often a row whose kernel died runs again.
     mail, link
         Addresses that are told of the end, by the mail server of the settings, and where ``out`` is found from there.
+    previous
+        The batch before this one, by which the page and the mail say what is new.
     fresh
         Run rows again that are in ``out`` already, done by the same code, values and data.
 
@@ -157,6 +162,7 @@ def start_batch(
         fail_fast=fail_fast,
         mail=tuple(mail),
         link=link,
+        previous=previous,
     )
     inputs = {
         "rows": _items(rows, checked.target, plan),
@@ -288,6 +294,15 @@ class Batch:
         from .summary import recurring
 
         return recurring(self.out, self.rows, at_least=at_least)
+
+    def news(self) -> News | None:
+        """What is new since the batch before this one; None where there is none, or it was pruned."""
+        from .news import news_of
+
+        try:
+            return news_of(self, get_batch(self.plan.previous)) if self.plan.previous else None
+        except RunNotFoundError:
+            return None
 
     # --- steering ----------------------------------------------------------------------------------------------------
 

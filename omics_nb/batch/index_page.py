@@ -44,7 +44,13 @@ def page_of_batch(batch: Batch) -> str:
     body = el(
         "body",
         el("header", el("h1", batch.plan.name), _facts(batch, running), _bar(rows), _left(batch)),
-        el("main", _tools(rows), _rows_table(rows), None if running else _genes(batch)),
+        el(
+            "main",
+            _tools(rows),
+            None if running else _news(batch),
+            _rows_table(rows),
+            None if running else _genes(batch),
+        ),
         el("footer", f"Written {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC by omics_nb; batch {batch.id}."),
         Html(f"<script>{(_FOLDER / 'index.js').read_text(encoding='utf-8')}</script>"),
         data_running="yes" if running else None,
@@ -196,6 +202,15 @@ def _plain(value: Any) -> Any:
 
 def _slug(state: str) -> str:
     return state.replace(" ", "-")
+
+
+def _news(batch: Batch) -> Html | None:
+    news = batch.news()
+    if news is None:
+        return None
+    genes = [el("li", "Genes that recur now: ", " ".join(news.genes))] if news.genes else []
+    items = [*(el("li", text) for text in news.rows), *genes] or [el("li", "Nothing.")]
+    return el("section", el("h2", f"New since {news.since}"), el("ul", items))
 
 
 def _genes(batch: Batch) -> Html | None:

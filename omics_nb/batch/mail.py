@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -37,17 +38,22 @@ def tell_end(batch: Batch) -> None:
     deliver(batch.run.store)
 
 
-def _message(batch: Batch, address: str, key: str) -> EmailMessage:
-    counts = batch.counts
-    told = ", ".join(f"{n} {state}" for state, n in counts.items())
-    message = EmailMessage()
+def message_of(address: str, key: str, subject: str, text: str, when: datetime | None = None) -> EmailMessage:
+    """A message with an identity of its own, by which a reader's program sees that two are one."""
     sender = sender_address()
+    message = EmailMessage()
     message["From"], message["To"] = sender, address
-    message["Subject"] = re.sub(r"\s+", " ", f"{batch.plan.name}: {told}")[:200]
+    message["Subject"] = re.sub(r"\s+", " ", subject)[:200]
     message["Message-ID"] = f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{sender.rpartition('@')[2]}>"
-    message["Date"] = format_datetime(batch.finished or batch.created)
-    message.set_content(_text(batch, told))
+    message["Date"] = format_datetime(when or datetime.now(UTC))
+    message.set_content(text)
     return message
+
+
+def _message(batch: Batch, address: str, key: str) -> EmailMessage:
+    told = ", ".join(f"{n} {state}" for state, n in batch.counts.items())
+    subject, when = f"{batch.plan.name}: {told}", batch.finished or batch.created
+    return message_of(address, key, subject, _text(batch, told), when)
 
 
 def _text(batch: Batch, told: str) -> str:
@@ -67,4 +73,7 @@ def _text(batch: Batch, told: str) -> str:
         if len(failed) > _FAILURES:
             lines.append(f"  and {len(failed) - _FAILURES} more")
         lines += ["", f"Run them again: omics-nb batch retry {batch.id} --failed"]
+    news = batch.news()
+    if news is not None:
+        lines += ["", str(news)]
     return "\n".join(lines) + "\n"

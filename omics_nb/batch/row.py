@@ -49,6 +49,7 @@ class Plan(NamedTuple):
     fail_fast: bool = False
     mail: tuple[str, ...] = ()
     link: str = ""
+    previous: str = ""
 
 
 def run_row(row: Mapping[str, Any], plan: Mapping[str, Any], notebook: str, ctx: Context) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from .meta import meta
 from .question import understand
 from .reports import demo, report
 from .runs import runs
+from .schedule import schedule
 from .studies import NOTHING_FOUND as NOTHING_FOUND
 from .studies import cells, de, enrich, fetch, quality, search
 from .upkeep import cache, doctor
@@ -102,6 +103,7 @@ for _command in (
     report,
     runs,
     batch,
+    schedule,
     demo,
     dashboard,
     doctor,

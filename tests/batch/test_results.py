@@ -1,0 +1,216 @@
+"""What a batch leaves: its page in a browser, exports for other programs, genes that recur; by shell and by Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from omics_nb.batch import Batch, start_batch
+from omics_nb.batch.export import write
+from omics_nb.batch.summary import recurring
+from omics_nb.cli import main
+from omics_nb.errors import DataError
+from tests.batch.conftest import write_notebook
+
+pytestmark = pytest.mark.filterwarnings("default")  # nbclient and zmq warn of their own dependencies
+CODE = """\
+from omics_nb import batch
+batch.tell(length=len(text) * 1.5, verdict=text)
+if text == "bad":
+    raise ValueError("<script>alert(1)</script>")
+import base64
+from IPython.display import Image, display
+from PIL import Image as Picture
+import io
+sink = io.BytesIO()
+Picture.new("RGB", (900, 600), "red").save(sink, "PNG")
+display(Image(sink.getvalue()))
+"""
+TEXTS = ["=1+1", "plain", "<img src=x onerror=alert(1)>", "bad"]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Batch]:
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMICS_DATA", str(folder / "data"))
+        patch.setenv("OMICS_CONFIG", str(folder / "none.toml"))
+        notebook = write_notebook(folder / "n.ipynb", CODE, parameters='text = "x"')
+        rows = [{"text": text, "#who": "@ana"} for text in TEXTS]
+        yield start_batch(rows, notebook, out=folder / "out", name="{row}", title="Night <1>").wait(120)
+
+
+def test_key_figures_are_columns_of_the_summary(done: Batch) -> None:
+    table = done.table()
+    assert table["verdict"].tolist()[:3] == TEXTS[:3]
+    assert table["length"].tolist()[:2] == [6.0, 7.5]
+    assert table["#who"].tolist() == ["@ana"] * 4
+
+
+def test_csv_is_faithful(done: Batch, tmp_path: Path) -> None:
+    import pandas as pd
+
+    read = pd.read_csv(write(done, tmp_path / "r.csv"), keep_default_na=False)
+    assert read["text"].tolist() == TEXTS
+
+
+def test_no_text_of_a_workbook_is_a_formula(done: Batch, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(write(done, tmp_path / "r.xlsx"))
+    cells = [cell for line in book["summary"].iter_rows() for cell in line]
+    assert "f" not in {cell.data_type for cell in cells}
+    assert "=1+1" in [cell.value for cell in cells]
+
+
+def test_json_holds_every_row(done: Batch, tmp_path: Path) -> None:
+    facts = json.loads(write(done, tmp_path / "r.json").read_text())
+    assert [row["state"] for row in facts["rows"]] == ["done", "done", "done", "failed"]
+    assert facts["id"] == done.id
+
+
+def test_a_zip_holds_the_files_of_the_rows_and_nobody_elses(done: Batch, tmp_path: Path) -> None:
+    (done.out / "private.txt").write_text("mine")
+    with zipfile.ZipFile(write(done, tmp_path / "r.zip")) as archive:
+        names = archive.namelist()
+        assert archive.testzip() is None
+    assert {
+        "batch.json",
+        "index.html",
+        "summary.csv",
+        "1.ipynb",
+        "1.html",
+        "1/row.json",
+        "1/thumb.png",
+    } <= set(names)
+    assert "private.txt" not in names
+
+
+def test_a_crate_names_every_file_with_its_hash(done: Batch, tmp_path: Path) -> None:
+    crates = pytest.importorskip("rocrate.rocrate")
+    with zipfile.ZipFile(write(done, tmp_path / "r.crate.zip")) as archive:
+        archive.extractall(tmp_path / "crate")
+        names = set(archive.namelist()) - {"ro-crate-metadata.json"}
+    crate = crates.ROCrate(tmp_path / "crate")
+    files = {entity["name"]: entity["sha256"] for entity in crate.get_entities() if entity.type == "File"}
+    assert set(files) == names
+    for name, digest in files.items():
+        assert hashlib.sha256((tmp_path / "crate" / name).read_bytes()).hexdigest() == digest
+    actions = [entity for entity in crate.get_entities() if entity.type == "CreateAction"]
+    assert [action["actionStatus"].rpartition("/")[2] for action in actions] == [
+        *["CompletedActionStatus"] * 3,
+        "FailedActionStatus",
+    ]
+
+
+def test_another_ending_says_which_there_are(done: Batch, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"\.crate\.zip, \.csv, \.xlsx"):
+        write(done, tmp_path / "r.pdf")
+
+
+def test_a_batch_in_a_cell_escapes_what_it_shows(done: Batch) -> None:
+    html = done._repr_html_()
+    assert "<img src=x" not in html
+    assert "Night &lt;1&gt;" in html
+    assert repr(done).startswith(f"Batch({done.id}, 'Night <1>', failed: ")
+
+
+def test_genes_that_recur_count_each_comparison_once(tmp_path: Path, done: Batch) -> None:
+    rows = []
+    tables = {
+        "a": "TP53,2.0,0.01,GSE1,x\nNA,1.0,0.01,GSE1,x\n",
+        "b": "TP53,-1.0,0.02,GSE2,y\nNA,3.0,0.02,GSE2,y\nMYC,1,0.03,GSE2,y\n",
+        "c": "TP53,2.0,0.01,GSE1,x\n",  # the same comparison again
+    }
+    for name, text in tables.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "genes.csv").write_text("gene,logFC,adj_p,study,comparison\n" + text)
+        rows.append(done.rows[0]._replace(name=name, state="done", result={"genes": 1}))
+    found = recurring(tmp_path, rows)
+    assert found["gene"].tolist() == ["NA", "TP53"]  # the stronger first; NA is a name here
+    assert found.iloc[1].to_dict() == {
+        "gene": "TP53", "comparisons": 2, "up": 1, "down": 1, "median_logFC": 0.5, "rows": "a b"
+    }  # fmt: skip
+
+
+@pytest.mark.browser
+def test_the_page_sorts_filters_and_asks_nobody(done: Batch) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    asked: list[str] = []
+    told: list[str] = []
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium")
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: told.append(message.text))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.goto((done.out / "index.html").as_uri())
+
+        def shown() -> list[str]:
+            rows = page.locator("#rows tbody tr:visible th").all_inner_texts()
+            return [row.partition(" ")[0] for row in rows]
+
+        assert shown() == ["1", "2", "3", "4"]
+        page.get_by_role("button", name="length").click()
+        assert shown() == ["1", "2", "3", "4"]  # what is missing comes last
+        page.get_by_role("button", name="length").click()
+        assert shown()[0] == "3"
+        page.get_by_label("Find").fill("plain")
+        assert shown() == ["2"]
+        assert "1 of 4 rows" in page.locator("#shown").inner_text()
+        page.get_by_label("Find").fill("")
+        page.get_by_label("Show").select_option("failed")
+        assert shown() == ["4"]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert "<script>alert(1)</script>" in page.locator(".error").inner_text()
+        page.get_by_label("Show").select_option("")
+        page.get_by_role("link", name="2", exact=True).click()
+        page.wait_for_url("**/2.html")
+        assert "plain" in page.content()
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert told == []
+
+
+def shell(*words: str) -> Any:
+    return CliRunner().invoke(main, ["batch", *words])
+
+
+def test_the_whole_way_from_a_shell(tmp_path: Path, acts: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("do,n\nwork,1\nfail,2\nwork,x\n")
+    asked = (str(table), "--notebook", str(acts))
+    checked = shell("check", *asked)
+    assert checked.exit_code == 6
+    assert "row 3 (line 4), column 'n': 'x' is no whole number" in checked.output
+    run = shell("run", *asked, "--out", str(tmp_path / "out"))
+    assert run.exit_code == 6
+    assert not (tmp_path / "out").exists()
+    run = shell("run", *asked, "--out", str(tmp_path / "out"), "--skip-invalid", "--title", "night")
+    assert run.exit_code == 8
+    assert "0002-fail  failed: cell 3" in run.output
+    assert "night" in shell("list").output
+    facts = json.loads(shell("status", "--json").stdout)
+    assert facts["counts"] == {"done": 1, "failed": 1}
+    assert "0001-work,done" in shell("results").stdout
+    assert json.loads(shell("results", "--json", "--genes").stdout) == []
+    assert shell("results", "--to", str(tmp_path / "r.zip")).exit_code == 0
+    resumed = shell("resume")
+    assert resumed.exit_code == 8
+    assert f"omics-nb batch retry {facts['id']} --failed" in resumed.stderr
+    assert shell("retry", facts["id"], "--failed").exit_code == 8
+    assert shell("cancel", facts["id"]).exit_code == 8
+
+
+def test_rows_may_be_flows(tmp_path: Path) -> None:
+    rows = [{"question": "melanoma, human", "limit": 3}, {"question": "zzz qqq xxx"}]
+    batch = start_batch(rows, flow="simple_search", out=tmp_path / "out", source="demo").wait(120)
+    first = json.loads((tmp_path / "out" / "0001-melanoma-human.ipynb").read_text())
+    assert batch.rows[0].state == "done", batch.rows[0].error
+    assert "Hits(" in json.dumps(first["cells"][-2]["outputs"])
