@@ -50,7 +50,10 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """``name`` means ``label`` where one of ``context`` is in the question; without context words, otherwise."""
+    """``name`` means ``label`` where one of ``context`` is in the question; without context words, otherwise.
+
+    The label ``-`` is nothing: elsewhere ``name`` is a word like others.
+    """
 
     name: str
     label: str

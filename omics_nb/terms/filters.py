@@ -363,7 +363,7 @@ _COUNT_RULES: tuple[tuple[str, _Reader], ...] = (
 _DATE_RULES: tuple[tuple[str, _Reader], ...] = (
     # When it was published.
     ("<published>(?:between|from) <day>_<to>_<last day>", _published_within),
-    ("<published>(?:in |during )?<year>_<to>_<last year>", _published_within),
+    ("<published>(?:in |during |from )?<year>_(?:<to>|/)_<last year>", _published_within),
     (
         (
             "<published>(?:no earlier than|not before|since|from|starting(?: in| from)?|as of|>=|≥)_<day>"

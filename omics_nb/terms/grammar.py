@@ -12,8 +12,8 @@ from .entities import Found
 from .text import Token, singular
 
 _NEGATIONS = (
-    r"not (?:interested in|looking for|wanted)|but not|and not|not(?: including| in| from| of)?|"
-    r"no|without(?: any)?|excluding|excludes?|except(?: for)?|"
+    r"not (?:interested in|looking for|wanted|treated with|exposed to|receiving|given|taking)|"
+    r"but not|and not|not(?: including| in| from| of)?|no|without(?: any)?|excluding|excludes?|except(?: for)?|"
     r"other than|rather than|instead of|ignor(?:e|ing)|omit(?:ting)?|leav(?:e|ing) out|neither|minus|free of"
 )
 _NEGATION = re.compile(rf"\b(?:{_NEGATIONS})\b(?!-)", re.IGNORECASE)
@@ -22,7 +22,9 @@ _NEGATION_ENDS = re.compile(
     re.IGNORECASE,
 )
 _BLANKS = re.compile(r"[\s:]*")
-_UNTREATED = re.compile(r"\bnot treated\b|\bwithout (?:any )?treatment\b|\bno treatment\b", re.IGNORECASE)
+_UNTREATED = re.compile(
+    r"\bnot treated\b(?!\s+with\b)|\bwithout (?:any )?treatment\b|\bno treatment\b", re.IGNORECASE
+)
 _VERSUS = re.compile(
     r"\bvs?\b\.?|\bversus\b|\b(?:when |as )?compared (?:with|to|against)\b|\bcompared\b|\brelative to\b|"
     r"\bin comparison (?:with|to)\b|\bas opposed to\b|\bagainst\b|\bin contrast to\b",
@@ -70,6 +72,11 @@ def negated_spans(text: str) -> list[tuple[int, int]]:
         rest = _NEGATION_ENDS.search(text, begins.end() if begins else match.end())
         spans.append((match.start(), rest.start() if rest else len(text)))
     return spans
+
+
+def negating_words(text: str) -> list[tuple[int, int]]:
+    """Places of the words that say no: "leave out" names no leaf."""
+    return [match.span() for match in _NEGATION.finditer(text)]
 
 
 def comparison(text: str, words: Sequence[Token], found: Sequence[Found]) -> Comparison | None:
@@ -166,6 +173,9 @@ def _by_between(text: str, words: Sequence[Token], found: Sequence[Found]) -> _S
             continue
         for join in _JOINS.finditer(text, match.end()):
             left = _right_side(text, words, found, match.end(), until=join.start())
+            if opening is _COMPARE and left and left[1] < join.start() - 1:
+                # "compare the transcriptome of M1 and M2": what stands before the "and" is the side.
+                left = _left_side(text, words, found, join.start()) or left
             right = _right_side(text, words, found, join.end())
             if left and right and join.start() >= left[1]:
                 return left, right

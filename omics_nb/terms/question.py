@@ -27,6 +27,15 @@ MAX_LENGTH = 2_000
 # Of these the more exact of two terms is what was meant; a tissue and its part may both be.
 _WITH_KINDS = ("disease", "assay")
 _ACCESSION = re.compile(r"(?<![A-Za-z0-9])(GSE|GDS|GSM|GPL)[ -]?(\d{1,9})(?![A-Za-z0-9])", re.IGNORECASE)
+# Accessions of other archives, which a search for studies takes as plain words.
+_ELSEWHERE = (
+    (re.compile(r"\bPRJ(?:NA|EB|DB)\d+\b", re.IGNORECASE), "a BioProject"),
+    (re.compile(r"\b[SED]R[APRSXZ]\d{5,}\b", re.IGNORECASE), "the Sequence Read Archive"),
+    (re.compile(r"\bE-[A-Z]{4}-\d+\b", re.IGNORECASE), "ArrayExpress"),
+    (re.compile(r"\bPMID:?\s*\d+", re.IGNORECASE), "PubMed"),
+)
+# A number, with or without its unit: "24h", "10nM".
+_AMOUNT = re.compile(r"\d+(h|hr|hrs|d|min|nm|um|mum|mm|mg|ug|mug|ng|ml|kg|gy)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -106,6 +115,8 @@ def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
     text, free, words, reading, read = parts
     found = [item for item in reading.found if not _after_non(words, item.first, free)]
     negated = grammar.negated_spans(free)
+    saying_no = grammar.negating_words(free) if negated else []
+    found = [item for item in found if not _inside(item.term, saying_no)]
     compared = grammar.comparison(free, words, found)
     plain, ignored = _plain_words(words, reading, free, negated)
     terms = sorted([*(item.term for item in found), *plain], key=lambda term: term.span)
@@ -196,13 +207,14 @@ def _carries_nothing(run: Sequence[Token], *, denied: bool) -> bool:
     """Whether a run of words is no condition. Said no to, "cell lines" is one, though "cell" alone is none."""
     norms = [word.norm for word in run]
     if denied:
-        return all(norm in word_list("denying_words") for norm in norms)
+        denying = word_list("denying_words")
+        return all(norm in denying or singular(norm) in denying for norm in norms)
     stop = word_list("stopwords")
     return all(
         norm in stop
         or singular(norm) in stop
         or len(norm) < 2
-        or norm.isdigit()
+        or _AMOUNT.fullmatch(norm)
         or grammar.is_group_word(norm)
         for norm in norms
     )
@@ -265,7 +277,11 @@ def _suggestions(query: Query, named: Sequence[Term]) -> tuple[str, ...]:
     kinds = {term.kind for term in named}
     if query.accessions:
         return ()
-    wanted = []
+    wanted = [
+        f"{match[0]} is of {archive}, not of GEO: name the GSE that belongs to it."
+        for pattern, archive in _ELSEWHERE
+        for match in pattern.finditer(query.text)
+    ]
     if not kinds & {"disease", "tissue", "cell_type", "cell_line", "gene", "drug"}:
         wanted.append("Name a disease, tissue, cell type, gene or drug.")
     if not kinds & {"organism", "cell_line"}:

@@ -77,6 +77,7 @@ def test_identifiers_come_with_the_terms() -> None:
         ("liver, in the past two years", "published_from", date(2024, 9, 15)),
         ("liver, last year", "published_from", date(2025, 1, 1)),
         ("liver 2010-2012", "published_from", date(2010, 1, 1)),
+        ("liver from 2021/2022", "published_to", date(2022, 12, 31)),
         ("liver since 2019-03-07", "published_from", date(2019, 3, 7)),
         ("liver, at least 6 samples", "min_samples", 6),
         ("liver >= 12 samples", "min_samples", 12),
@@ -140,6 +141,7 @@ def test_after_a_year_is_explained() -> None:
             ("Crohn's disease", "ulcerative colitis"),
         ),
         ("muscle before and after exercise", ("after exercise", "before exercise")),
+        ("compare the transcriptome of M1 and M2 macrophages", ("M1", "M2 macrophages")),
         ("blood before and 7 days after vaccination", ("after vaccination", "before vaccination")),
         ("breast cancer in human liver", None),
     ],
@@ -158,6 +160,8 @@ def test_comparisons_name_the_tested_side_first(text: str, sides: tuple[str, str
         ("liver, no more than 10 samples", []),
         ("non-small cell lung cancer", []),
         ("patients not treated", []),
+        ("blood, not treated with methotrexate", ["methotrexate"]),
+        ("zebrafish, leave out morpholino experiments", ["morpholino"]),
         ("excluding: mouse and liver", ["Mus musculus", "liver"]),
         ("not interested in cell lines: glioblastoma, human", ["cell lines"]),
     ],
@@ -257,6 +261,11 @@ def test_a_comparison_keeps_the_wider_of_two_diseases() -> None:
     assert len(labels(read("NASH liver, a kind of NAFLD"), "disease")) == 1
 
 
+@pytest.mark.parametrize("name", ["PRJNA123456", "SRP012345", "E-MTAB-1234", "PMID: 12345678"])
+def test_an_accession_of_another_archive_is_told_to_be_one(name: str) -> None:
+    assert any(f"{name} is of " in suggestion for suggestion in read(f"{name} liver").suggestions)
+
+
 def test_alternatives_share_a_group() -> None:
     groups = [term.group for term in read("breast or ovarian cancer, lung").terms]
     assert groups == [1, 1, 0]
@@ -271,6 +280,11 @@ def test_words_not_understood_are_searched_as_words() -> None:
     assert [term.text for term in query.of("word")] == ["flibbertigibbet"]
     assert query.confidence < 1
     assert any("flibbertigibbet" in reason for reason in query.confidence_reasons)
+
+
+def test_small_talk_and_amounts_are_no_conditions() -> None:
+    query = read("Hi, I'm a PhD student, could you find liver treated with aspirin for 24h or 10 nM please")
+    assert [term.label for term in query.terms] == ["liver", "aspirin"]
 
 
 def test_stop_words_are_listed_as_ignored() -> None:
