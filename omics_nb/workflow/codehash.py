@@ -29,7 +29,8 @@ _ATOMS = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis), typ
 #: Types of the standard library whose values cannot change in place.
 _CONSTANTS = frozenset(
     "re.Pattern datetime.date datetime.datetime datetime.time datetime.timedelta decimal.Decimal builtins.range "
-    "pathlib.PosixPath pathlib.PurePosixPath pathlib.WindowsPath".split()
+    "pathlib.PosixPath pathlib.PurePosixPath pathlib.WindowsPath pathlib._local.PosixPath "
+    "pathlib._local.PurePosixPath pathlib._local.WindowsPath".split()
 )
 #: Class members that Python or a class decorator writes and that say nothing new.
 _WRITTEN = frozenset(

@@ -152,6 +152,9 @@ def _get_frame(data: bytes, decode: Callable[[str], Any]) -> pd.DataFrame:
         recipe["index"], lambda item: _from_arrow(table.column(next(rest)), item, decode), decode
     )
     labels = _get_labels(recipe["labels"], lambda item: decode(json.dumps(item["items"])), decode)
+    for at, item in enumerate(made):
+        if item.dtype == object:  # of the bare array pandas 3 would make a column of text
+            made[at] = pd.Series(item, index=index, dtype=object, copy=False)
     frame = pd.DataFrame(dict(enumerate(made)), index=index) if made else pd.DataFrame(index=index)
     frame.columns = labels
     frame.attrs = decode(json.dumps(recipe["attrs"]))

@@ -378,7 +378,11 @@ _KINDS: dict[str, _Kind] = {
     ),
     "uuid.UUID": _Kind("$uuid", lambda value, _: str(value), lambda text: _call("uuid", "UUID", text)),
     f"{__name__}.Skipped": _Kind("$skipped", lambda _value, _put: 0, lambda _: SKIPPED),
-    **{f"pathlib.{name}": _PATH for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")},
+    **{
+        f"{module}.{name}": _PATH
+        for module in ("pathlib", "pathlib._local")  # the second in Python 3.13
+        for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+    },
 }
 
 

@@ -247,7 +247,7 @@ FRAMES: dict[str, pd.DataFrame] = {
     "no rows of moments": pd.DataFrame(
         {"a": pd.Series([], dtype="datetime64[ns]")}, index=pd.DatetimeIndex([])
     ),
-    "lone surrogates": pd.DataFrame({"a": ["\ud800", "b"]}),
+    "lone surrogates": pd.DataFrame({"a": ["\ud800", "b"]}, dtype=object),
     "repeated index": pd.DataFrame({"a": [1, 2]}, index=["g", "g"]),
 }
 
@@ -482,7 +482,8 @@ def test_types_that_are_not_known_or_have_changed_say_so(folder: Folder) -> None
 def test_only_known_shapes_are_registered_and_names_are_one_type(folder: Folder) -> None:
     with pytest.raises(FlowError, match="no dataclass"):
         register(Stranger)
-    other = dataclasses.make_dataclass("Point", ["x"], namespace={"__module__": "elsewhere"})
+    other = dataclasses.make_dataclass("Point", ["x"])
+    other.__module__ = "elsewhere"
     with pytest.raises(FlowError, match="is registered as 'Point'"):
         register(other)
     register(other, name="elsewhere.Point")
