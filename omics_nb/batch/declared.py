@@ -153,7 +153,7 @@ def find_flow(name: str) -> Flow:
 
 def find_notebook(path: str | Path) -> Path:
     """A notebook's path; a bare name may also be one of the project's own. DataError if there is none."""
-    from ..reporting.notebook import find_notebook as own
+    from ..notebooks import find_notebook as own
 
     found = Path(path).expanduser()
     if found.suffix != ".ipynb":

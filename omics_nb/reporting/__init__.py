@@ -6,6 +6,7 @@ JSON and the whole table as CSV; ``run_report_notebook({...}, folder)`` makes it
 
 from __future__ import annotations
 
+from ..notebooks import find_notebook as find_notebook
 from .build import build_report as build_report
 from .document import Citation as Citation
 from .document import Repeat as Repeat
@@ -16,5 +17,4 @@ from .export import FORMATS as FORMATS
 from .export import save_formats as save_formats
 from .export import table_csv as table_csv
 from .names import file_name as file_name
-from .notebook import find_notebook as find_notebook
 from .notebook import run_report_notebook as run_report_notebook

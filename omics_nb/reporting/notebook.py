@@ -20,15 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..errors import DataError, MissingExtraError, OmicsError, RunFailedError, SettingsError
+from ..notebooks import find_notebook
 from .document import Report, SavedReport
 from .export import write_together
 
 if TYPE_CHECKING:
     from papermill.exceptions import PapermillExecutionError
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-#: In an installed wheel, then in a checkout.
-_FOLDERS = (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _CELL_LINE = re.compile(r"Cell In\s*\[\d+\], line (\d+)")
@@ -42,14 +40,6 @@ class NotebookRun:
 
     notebook: Path
     report: SavedReport
-
-
-def find_notebook(name: str = "report.ipynb") -> Path:
-    """The project's notebook of this name, in an installed package or a checkout; DataError if in neither."""
-    for folder in _FOLDERS:
-        if (folder / name).is_file():
-            return folder / name
-    raise DataError(f"no notebook {name!r} in {' or '.join(str(folder) for folder in _FOLDERS)}", name=name)
 
 
 def run_report_notebook(

@@ -24,16 +24,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 import omics_kernels
-import voila  # noqa: F401 - before its wish for warnings is overruled
+from jinja2.bccache import Bucket, BytecodeCache
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_server.serverapp import ServerApp
 from omics_kernels.owner import CannotForkError, warm
 from omics_kernels.provisioner import PRELOAD
 from tornado.web import Finish
 from traitlets.config import Config
+from voila import notebook_renderer
+from voila.exporter import VoilaExporter
 
 from omics_nb import settings
 from omics_nb.errors import SettingsError
-from omics_nb.reporting.notebook import find_notebook
+from omics_nb.notebooks import find_notebook
 
 from .links import fill
 
@@ -103,6 +106,32 @@ def _without_other_hosts(page: dict[str, Any], *_: Any, **__: Any) -> dict[str, 
     return page | {"fullMathjaxUrl": "null", "mathjaxConfig": "null"}
 
 
+class _Compiled(BytecodeCache):
+    """Templates that were compiled once in this process."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        code = self._codes.get((bucket.key, bucket.checksum))
+        if code is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+class QuickExporter(VoilaExporter):
+    """Voila's exporter, which would compile its fifteen templates anew for every page: a third of its work."""
+
+    compiled = _Compiled()
+
+    def _create_environment(self) -> Any:
+        environment = super()._create_environment()
+        environment.bytecode_cache = self.compiled
+        return environment
+
+
 class Dashboard(ServerApp):
     """The server; it says in a few lines where it is, and has a kernel's libraries loaded before a page asks."""
 
@@ -113,7 +142,8 @@ class Dashboard(ServerApp):
         """As of any server, with our words where it has said its own."""
         self.log.addFilter(_worth_reading)
         super().start_app()
-        threading.Thread(target=_warm, name="warm-kernels", daemon=True).start()
+        if KernelProvisionerFactory.instance(parent=self).default_provisioner_name == omics_kernels.PROVISIONER:
+            threading.Thread(target=_warm, name="warm-kernels", daemon=True).start()
         print(*self.told(), sep="\n", file=sys.stderr, flush=True)
 
     def told(self) -> list[str]:
@@ -199,6 +229,7 @@ def serve(
     if public:
         chosen.ServerApp.update(ip="0.0.0.0", allow_remote_access=True)  # noqa: S104 - it was asked for
     _let_jupyter_find_ours()
+    notebook_renderer.VoilaExporter = QuickExporter  # it asks for no other by its settings
     warnings.filterwarnings(
         "ignore", category=DeprecationWarning, module="traitlets"
     )  # which Voila asks to see

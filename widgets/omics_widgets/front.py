@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from omics_nb import flows, settings
 from omics_nb.display.markup import Html, card, clean, el, table
 from omics_nb.errors import DataError, OmicsError
-from omics_nb.reporting.notebook import find_notebook
+from omics_nb.notebooks import find_notebook
 from omics_nb.workflow import Run, list_runs
 
-from .links import link, linkable
+from .links import link, linkable_of
 
 SAMPLE = "tamoxifen resistance in breast cancer, human"
 N_RUNS = 5
@@ -145,7 +143,7 @@ def _row(run: Run) -> tuple[object, ...]:
 
 def _run_link(run: Run) -> Html:
     what = run.flow_name.replace("_", " ")
-    if _there("runs.ipynb") and "run" in linkable(nbformat.read(find_notebook("runs.ipynb"), as_version=4)):
+    if _there("runs.ipynb") and "run" in linkable_of("runs.ipynb"):
         return link_to(what, "runs.ipynb", run=run.id)
     return el("span", what, " ", el("code", run.id))
 

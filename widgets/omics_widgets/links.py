@@ -16,11 +16,9 @@ from copy import deepcopy
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import nbformat
-
 from omics_nb.display.markup import card, el, notes
 from omics_nb.errors import SettingsError
-from omics_nb.reporting.notebook import find_notebook
+from omics_nb.notebooks import find_notebook
 
 TAG = "link:"
 LONGEST = 2_000  # characters of one value; browsers and proxies cut addresses soon after
@@ -33,8 +31,17 @@ def linkable(notebook: Any) -> dict[str, Any]:
     cell = _parameters_cell(notebook)
     if cell is None:
         return {}
-    named = {tag.removeprefix(TAG) for tag in cell.metadata.get("tags", []) if tag.startswith(TAG)}
-    return {name: ast.literal_eval(value) for name, value in _assigned(cell.source) if name in named}
+    named = {tag.removeprefix(TAG) for tag in cell["metadata"]["tags"] if tag.startswith(TAG)}
+    return {name: ast.literal_eval(value) for name, value in _assigned(cell["source"]) if name in named}
+
+
+def linkable_of(page: str) -> dict[str, Any]:
+    """As :func:`linkable`, of one of the project's notebooks; DataError if there is none of this name."""
+    # Not by nbformat, whose import takes longer than all else that a page waits for.
+    notebook = json.loads(find_notebook(page).read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return linkable(notebook)
 
 
 def fill(notebook: Any, given: Mapping[str, str]) -> Any:
@@ -53,9 +60,11 @@ def fill(notebook: Any, given: Mapping[str, str]) -> Any:
     filled = deepcopy(notebook)
     if values:
         cell = _parameters_cell(filled)
-        cell.source = with_values(cell.source, values)
+        cell["source"] = with_values(cell["source"], values)
     if troubles:
-        filled.cells.insert(0, nbformat.v4.new_markdown_cell(_note(troubles)))
+        from nbformat.v4 import new_markdown_cell
+
+        filled.cells.insert(0, new_markdown_cell(_note(troubles)))
     return filled
 
 
@@ -113,12 +122,11 @@ def link(notebook: str, **parameters: Any) -> str:
 
     SettingsError if the notebook, one of the project's, does not take a parameter or not such a value.
     """
-    path = find_notebook(notebook)
-    allowed = linkable(nbformat.read(path, as_version=4))
+    allowed = linkable_of(notebook)
     texts = {name: _as_text(value) for name, value in parameters.items() if value is not None}
     for name, text in texts.items():
         read(name, text, allowed)
-    return quote(path.name) + (f"?{urlencode(texts)}" if texts else "")
+    return quote(notebook) + (f"?{urlencode(texts)}" if texts else "")
 
 
 def _as_text(value: Any) -> str:
@@ -126,7 +134,9 @@ def _as_text(value: Any) -> str:
 
 
 def _parameters_cell(notebook: Any) -> Any:
-    return next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())), None)
+    return next(
+        (cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ())), None
+    )
 
 
 def _assigned(source: str) -> list[tuple[str, ast.expr]]:
