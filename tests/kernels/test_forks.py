@@ -134,6 +134,11 @@ def test_no_signal_is_blocked_though_the_owner_blocks_some(start: Start, few: st
     assert int(blocked, 16) == 0
 
 
+def test_plotly_shows_figures_as_in_any_kernel(start: Start) -> None:
+    chosen = "__import__('plotly.io').io.renderers.default"
+    assert start().value(chosen) == start("python3").value(chosen)
+
+
 def test_widgets_find_the_kernel_that_was_none_when_they_were_imported(start: Start) -> None:
     targets = start().value("sorted(get_ipython().kernel.comm_manager.targets)")
     assert {"jupyter.widget", "jupyter.widget.control"} <= set(targets)

@@ -25,7 +25,7 @@ FORK_TIMEOUT_S = 10.0
 #: kernels in whose environment they differ come from different servers.
 READ_AT_START = tuple(
     "PYTHON LD_ LC_ LANG MALLOC_ GLIBC_ OMP_ OPENBLAS_ GOTO_ MKL_ BLIS_ "
-    "NUMEXPR_ NUMBA_ MPL ARROW_ JE_ARROW_ PANDAS_ HOME XDG_".split()
+    "NUMEXPR_ NUMBA_ MPL PLOTLY_ ARROW_ JE_ARROW_ PANDAS_ HOME XDG_".split()
 )
 
 

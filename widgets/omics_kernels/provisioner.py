@@ -15,8 +15,8 @@ from traitlets import List, Unicode
 
 from .owner import CannotForkError, ForkedKernel, fork_kernel
 
-#: What the kernels of this project load anyway. A library that asks at its import whether it is in a notebook
-#: (plotly, the inline backend of matplotlib) must not be here: in the fork server it is not.
+#: What the kernels of this project load anyway. A library that asks at its import whether it is in a notebook (the
+#: inline backend of matplotlib, plotly.io) must not be here unless the server tells it so: there it is in none.
 PRELOAD = (
     # The kernel itself, and what it would load as it starts.
     "ipykernel.kernelapp",
@@ -28,13 +28,21 @@ PRELOAD = (
     "IPython.core.logger",
     "IPython.core.oinspect",
     "IPython.extensions.storemagic",
-    "ipywidgets",
+    # Tables, statistics, figures.
     "numpy",
     "pandas",
     "scipy.stats",
+    "formulaic",
     "matplotlib.pyplot",
+    # Forms, and what they call.
+    "ipywidgets",
+    "anywidget",
     "omics_nb.flows",
-    "omics_widgets",
+    "omics_nb.sources.demo",
+    "omics_nb.geo.study",
+    "omics_widgets.journey",
+    "omics_widgets.front",
+    "omics_widgets.warm",
 )
 _told: set[str] = set()
 

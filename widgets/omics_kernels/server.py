@@ -36,6 +36,7 @@ _MOST_BYTES = 1 << 20  # of an order; Linux allows less
 # In the environment while modules are imported, where it says nothing else; forks have that of their kernel.
 _WHILE_IMPORTING = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as ipykernel sets it before anything is imported
+    "PLOTLY_RENDERER": "plotly_mimetype",  # what plotly takes where it finds a kernel
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # else Arrow's allocator starts a thread when it is loaded
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # a warning of the debugger that is meant for plain kernels
 }

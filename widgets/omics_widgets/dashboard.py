@@ -142,7 +142,10 @@ class Dashboard(ServerApp):
         """As of any server, with our words where it has said its own."""
         self.log.addFilter(_worth_reading)
         super().start_app()
-        if KernelProvisionerFactory.instance(parent=self).default_provisioner_name == omics_kernels.PROVISIONER:
+        if (
+            KernelProvisionerFactory.instance(parent=self).default_provisioner_name
+            == omics_kernels.PROVISIONER
+        ):
             threading.Thread(target=_warm, name="warm-kernels", daemon=True).start()
         print(*self.told(), sep="\n", file=sys.stderr, flush=True)
 
