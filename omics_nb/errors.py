@@ -13,7 +13,8 @@
     │   ├── OfflineError         the network or the server cannot be reached
     │   ├── BlockedError         the server answered with a challenge or a block page
     │   ├── RateLimitError       too many requests, after patient retries
-    │   └── BackendError         the server failed or answered what it should not
+    │   ├── BackendError         the server failed or answered what it should not
+    │   └── ModelError           a language model cannot be used or did not answer
     ├── DataError                data that cannot be used as asked
     │   ├── FormatError          a file is not what it should be (file, line, expected)
     │   ├── IntegrityError       a file is damaged: truncated, swapped, wrong length
@@ -95,6 +96,9 @@ class RateLimitError(SourceError): ...
 
 
 class BackendError(SourceError): ...
+
+
+class ModelError(SourceError): ...
 
 
 class DataError(OmicsError): ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import Field, InstanceOf
@@ -10,6 +10,7 @@ from pydantic import Field, InstanceOf
 from ..errors import QuestionError
 from ..index.summary import Summary
 from ..index.summary import summarise as _summarise
+from ..llm import LLM, open_llm, write_summary
 from ..records import Hit, Hits, Query, Study
 from ..terms import understand
 
@@ -19,12 +20,22 @@ def summarise(
     question: str | InstanceOf[Query] | None = None,
     *,
     limit: Annotated[int, Field(ge=1)] = 6,
+    llm: str | InstanceOf[LLM] | None = None,
+    on_text: Callable[[str], None] | None = None,
 ) -> InstanceOf[Summary]:
     """The best sentences of hits or of a study for a question, each with accession, field and character offsets.
 
     Hits are summarised for their own question where none is given; a study without one by what is most central to
-    its text. At most two sentences of each of several studies.
+    its text. At most two sentences of each of several studies. ``llm`` (``PROVIDER:MODEL``) writes a text from these
+    sentences, of which only what they bear is kept; ``on_text`` gets it as it comes, unchecked.
     """
+    summary = _extracted(of, question, limit)
+    if llm is None:
+        return summary
+    return write_summary(summary, open_llm(llm) if isinstance(llm, str) else llm, on_text=on_text)
+
+
+def _extracted(of: Hits | Study | Hit | Sequence[Hit], question: str | Query | None, limit: int) -> Summary:
     if limit < 1:
         raise QuestionError(f"limit must be at least 1, not {limit}")
     query = understand(question) if isinstance(question, str) else question

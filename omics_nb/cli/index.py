@@ -117,11 +117,21 @@ def similar(accession: str, source: str | None, limit: int, as_json: bool) -> No
     "--study", "accession", metavar="ACCESSION", help="Of this study; default: of what the search finds."
 )
 @click.option("--limit", default=6, show_default=True, type=click.IntRange(min=1), help="Sentences.")
+@click.option("--llm", metavar="PROVIDER:MODEL", help="Let this model write a text from the sentences.")
 @as_json_option
 def summarise(
-    question: str | None, source: str | None, accession: str | None, limit: int, as_json: bool
+    question: str | None,
+    source: str | None,
+    accession: str | None,
+    limit: int,
+    llm: str | None,
+    as_json: bool,
 ) -> None:
-    """Say in the studies' own sentences what they have for QUESTION, each with the place it stands in."""
+    """Say in the studies' own sentences what they have for QUESTION, each with the place it stands in.
+
+    The extra `llm` and the provider's key in its usual variable are needed for --llm. Only what the sentences bear is
+    taken of the model's text.
+    """
     from ..agents.data import fetch
     from ..agents.search import search
     from ..agents.summarise import summarise as say
@@ -130,7 +140,7 @@ def summarise(
         raise click.UsageError("give a QUESTION, or a study by --study ACCESSION")
     with working("reading"):
         of = fetch(accession, source=source) if accession else search(question or "", source=source)
-        found = say(of, question, limit=limit)
+        found = say(of, question, limit=limit, llm=llm)
     if as_json:
         print_json(found)
     else:
