@@ -213,3 +213,18 @@ def test_a_panel_draws_its_run_and_asks_for_what_is_pressed(page: Any) -> None:
     page.get_by_label("Run again from").select_option("hits")
     page.get_by_role("button", name="Run again").click()
     assert sent(page)[-1] == {"do": "rerun", "from": "hits"}
+
+
+def test_samples_are_dragged_or_chosen_into_their_list(page: Any) -> None:
+    samples = [{"key": f"GSM{i}", "title": f"<b>{i}", "note": "x"} for i in range(4)]
+    groups = {"GSM0": "tested", "GSM1": "reference", "GSM2": "out"}
+    names = {"tested": "Tested: drug", "reference": "Reference: none"}
+    start(page, "samples", samples=samples, groups=groups, names=names, disabled=False)
+    reference = page.get_by_role("region", name="Reference: none")
+    page.get_by_role("listitem").filter(has_text="GSM0").drag_to(reference)
+    assert sent(page) == [{"move": ["GSM0"], "to": "reference"}]
+    page.get_by_label("Group of GSM3 <b>3").select_option("tested")
+    assert sent(page)[-1] == {"move": ["GSM3"], "to": "tested"}
+    page.evaluate("groups => model.change({ groups })", {**groups, "GSM3": "tested"})
+    assert page.evaluate("document.activeElement.ariaLabel") == "Group of GSM3 <b>3"
+    assert page.get_by_role("region", name="Tested: drug").get_by_role("listitem").count() == 2

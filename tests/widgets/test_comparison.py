@@ -107,3 +107,50 @@ def test_other_columns_can_be_adjusted_for_and_become_the_design() -> None:
     assert picker.design == "~ batch + agent"
     picker.factor.value = "batch"
     assert picker.design is None
+
+
+def test_each_sample_is_in_the_list_of_its_group(picker: ComparisonPicker, study: Any) -> None:
+    groups = picker.samples.groups
+    agent = study.factor("agent")
+    assert {key for key, to in groups.items() if to == "tested"} == set(agent[agent == "tamoxifen"].index)
+    assert {key for key, to in groups.items() if to == "reference"} == set(agent[agent == "vehicle"].index)
+    assert picker.samples.names["tested"] == "Tested: tamoxifen"
+    picker.factor.value = "phenotype"
+    assert picker.samples.names["reference"].startswith("Reference: tamoxifen-")
+
+
+def test_a_sample_left_out_is_left_out_of_the_analysis(picker: ComparisonPicker, words: Any) -> None:
+    first = next(key for key, to in picker.samples.groups.items() if to == "tested")
+    picker.samples._handle_custom_msg({"move": [first], "to": "out"}, [])
+    assert picker.proposed.value == -1
+    assert picker.contrast == Contrast("chosen groups", "tamoxifen", "vehicle")
+    levels = picker.study.factor("chosen groups")
+    assert levels[first] == ""
+    assert (levels == "tamoxifen").sum() == 3
+    assert "tamoxifen (3 samples)" in words(picker)
+    result = omics.differential_expression(picker.study, contrast=picker.contrast)
+    assert len(result.groups["tested"]) == 3
+    assert first not in result.groups["tested"]
+
+
+def test_a_side_without_samples_cannot_be_compared(picker: ComparisonPicker, words: Any) -> None:
+    tested = [key for key, to in picker.samples.groups.items() if to == "tested"]
+    picker.samples._handle_custom_msg({"move": tested, "to": "reference"}, [])
+    assert picker.compare.disabled
+    assert "Each side needs samples" in words(picker)
+    picker.proposed.value = 0
+    assert not picker.compare.disabled
+    assert picker.contrast == Contrast("agent", "tamoxifen", "vehicle")
+    assert "chosen groups" not in picker.study.samples
+
+
+def test_moves_of_what_is_not_there_are_ignored(picker: ComparisonPicker) -> None:
+    before = dict(picker.samples.groups)
+    for nonsense in (
+        {"move": ["GSM0"], "to": "out"},
+        {"move": "all", "to": "out"},
+        {"move": [], "to": "elsewhere"},
+    ):
+        picker.samples._handle_custom_msg(nonsense, [])
+    assert picker.samples.groups == before
+    assert picker.contrast == Contrast("agent", "tamoxifen", "vehicle")

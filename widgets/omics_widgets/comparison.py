@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,9 +14,16 @@ from omics_nb.display.numbers import counted
 from omics_nb.records import Contrast, Proposal, Study
 
 from .parts import block, button, marked, visible
+from .samples import SampleGroups
 
+#: The column that the samples get which a person put into groups one by one.
+OWN_GROUPS = "chosen groups"
 _OWN = -1
 _MOST_LEVELS = 60
+_ONE_BY_ONE = (
+    "Sample by sample: drag a row to another list, or choose its list at its end. "
+    "Samples left out are not compared."
+)
 
 
 class ComparisonPicker(VBox):
@@ -23,6 +31,7 @@ class ComparisonPicker(VBox):
 
     contrast = Instance(Contrast, allow_none=True)
     _study: Study
+    _own: dict[str, str] | None = None
 
     def __init__(self, compare: Callable[[], None]) -> None:
         self._proposals: tuple[Proposal, ...] = ()
@@ -42,6 +51,7 @@ class ComparisonPicker(VBox):
         )
         self.swap = button("Swap groups", self._swap, "omics-swap", tooltip="Exchange tested and reference")
         self.compare = button("Find genes that differ", compare, "omics-compare", primary=True)
+        self.samples = SampleGroups(self._sample_moved)
         self._advice = HTML()
         self._meaning = HTML()
         fields = [self.platform, self.factor, self.tested, self.reference, self.swap, self.adjust]
@@ -50,6 +60,8 @@ class ComparisonPicker(VBox):
                 self._advice,
                 self.proposed,
                 marked(HBox(fields), "omics-fields"),
+                HTML(block(el("p", _ONE_BY_ONE, class_="omics-dim"))),
+                self.samples,
                 self._meaning,
                 self.compare,
             ]
@@ -64,8 +76,16 @@ class ComparisonPicker(VBox):
     def controls(self) -> list[Any]:
         return [
             *(self.proposed, self.platform, self.factor, self.tested, self.reference),
-            *(self.swap, self.adjust, self.compare),
+            *(self.swap, self.adjust, self.samples, self.compare),
         ]
+
+    @property
+    def study(self) -> Study:
+        """The study, with the groups of samples that were put together one by one as the column ``OWN_GROUPS``."""
+        if self._own is None or self.contrast is None:
+            return self._study
+        names = {"tested": self.contrast.tested, "reference": self.contrast.reference}
+        return self._study.with_factor(OWN_GROUPS, {key: names.get(to, "") for key, to in self._own.items()})
 
     @property
     def design(self) -> str | None:
@@ -78,7 +98,7 @@ class ComparisonPicker(VBox):
 
     def show(self, study: Study, proposals: Sequence[Proposal]) -> None:
         """The groups of a study; the first proposal is taken, or the first factor where there is none."""
-        self._study = study
+        self._study, self._own = study, None
         self._proposals = tuple(proposal for proposal in proposals if proposal.platform in study.matrices)
         self._quiet = True
         _offer(self.platform, [(name, name) for name in study.matrices])
@@ -92,7 +112,7 @@ class ComparisonPicker(VBox):
 
     def take(self, index: int) -> None:
         """Fill the fields from a proposal; -1 leaves them to the person."""
-        self._quiet = True
+        self._quiet, self._own = True, None
         self.proposed.value = index
         if index == _OWN:
             self._offer_factors()
@@ -155,7 +175,7 @@ class ComparisonPicker(VBox):
     def _changed_by_person(self, follow: Callable[[], None]) -> None:
         if self._quiet:
             return
-        self._quiet = True
+        self._quiet, self._own = True, None
         follow()
         chosen = (self.platform.value, self._chosen())
         same = [i for i, p in enumerate(self._proposals) if (p.platform, p.contrast) == chosen]
@@ -163,25 +183,54 @@ class ComparisonPicker(VBox):
         self._quiet = False
         self._settle()
 
+    def _sample_moved(self, groups: dict[str, str]) -> None:
+        """The person's own groups; they keep the names of those that they began as."""
+        self._own = groups
+        self._quiet = True
+        self.proposed.value = _OWN
+        self._quiet = False
+        self._settle()
+
+    def _sizes(self) -> Counter[str]:
+        """How many samples are in each list."""
+        return Counter(self.samples.groups.values())
+
+    def _assign_samples(self, contrast: Contrast | None) -> None:
+        sheet = self._study.samples.loc[self._study.matrix(self.platform.value).columns]
+        if [sample["key"] for sample in self.samples.samples] != [str(key) for key in sheet.index]:
+            self.samples.show(sheet)
+        if contrast is None:
+            return
+        by_level = {contrast.reference: "reference", contrast.tested: "tested"}
+        levels = self._study.factor(contrast.factor).reindex(sheet.index)
+        groups = {str(key): by_level.get(level, "out") for key, level in levels.items()}
+        self.samples.assign(groups, tested=contrast.tested, reference=contrast.reference)
+
     def _chosen(self) -> Contrast | None:
+        if self._own is not None and self.contrast is not None:
+            return self.contrast._replace(factor=OWN_GROUPS)
         if self.factor.value is None or self.tested.value is None or self.reference.value is None:
             return None
         return Contrast(self.factor.value, self.tested.value, self.reference.value)
 
     def _settle(self) -> None:
         self.contrast = self._chosen()
+        if self._own is None:
+            self._assign_samples(self.contrast)
         usable = self.contrast is not None and self.contrast.tested != self.contrast.reference
-        self.compare.disabled = not usable
+        filled = all(self._sizes()[name] for name in ("tested", "reference"))
+        self.compare.disabled = not (usable and filled)
         self._meaning.value = block(el("p", self._meant(), role="status"))
 
     def _meant(self) -> object:
         if self.contrast is None:
             return "No column of the sample sheet has two groups that could be compared."
-        factor, tested, reference = self.contrast
+        _, tested, reference = self.contrast
         if tested == reference:
             return "Choose two different groups."
-        levels = self.levels(factor)
-        sizes = [counted(levels[name], "sample") for name in (tested, reference)]
+        sizes = [counted(self._sizes()[name], "sample") for name in ("tested", "reference")]
+        if "0 samples" in sizes:
+            return "Each side needs samples: move some there."
         return [
             "A positive log fold change will mean: higher in ",
             *(el("strong", tested), f" ({sizes[0]}) than in "),

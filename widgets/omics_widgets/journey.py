@@ -168,9 +168,10 @@ class Explore(VBox):
 
     async def compare(self) -> DEResult:
         """The chosen comparison, computed and shown with its figures."""
-        study, contrast, platform = self.found.study, self.picker.contrast, self.picker.platform.value
-        if study is None or contrast is None:
+        contrast, platform = self.picker.contrast, self.picker.platform.value
+        if self.found.study is None or contrast is None:
             raise NoMatrixError("open a study with values before you compare its groups")
+        study = self.picker.study
         self._forget(4)
         hits = self.found.hits
         design = {"design": self.picker.design} if self.picker.design else {}
