@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from .agents import invoke as invoke
     from .agents import list_agents as list_agents
     from .agents import register as register
+    from .agents.analysis import check_design as check_design
     from .agents.analysis import differential_expression as differential_expression
     from .agents.analysis import propose_contrasts as propose_contrasts
     from .agents.analysis import quality as quality
+    from .agents.analysis import sample_factors as sample_factors
     from .agents.data import cells as cells
     from .agents.data import family as family
     from .agents.data import fetch as fetch
@@ -68,7 +70,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "agents": "Agent get_agent invoke list_agents register",
-    "agents.analysis": "differential_expression propose_contrasts quality",
+    "agents.analysis": "check_design differential_expression propose_contrasts quality sample_factors",
     "agents.data": "cells family fetch files publications raw_data to_genes",
     "agents.enrichment": "enrich",
     "agents.meta": "meta_analysis",

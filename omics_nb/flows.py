@@ -67,6 +67,7 @@ class Chosen:
     contrast: Contrast
     reason: str
     passed_over: tuple[str, ...] = ()
+    design: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def _choose(
         given = check_contrast(study.accession, with_groups(study.samples), Contrast(*contrast))
         return Chosen(study, study.choose_platform(platform), given, "The comparison was given.")
     best = best_proposal(study, platform, query)
-    return Chosen(study, best.platform, best.contrast, best.reason)
+    return Chosen(study, best.platform, best.contrast, best.reason, design=best.design)
 
 
 def quality(chosen: Chosen) -> Quality:
@@ -167,7 +168,11 @@ def quality(chosen: Chosen) -> Quality:
 def result(chosen: Chosen, design: str | None = None, method: Method = "auto") -> DEResult:
     """Differential expression of the chosen comparison."""
     return differential_expression(
-        chosen.study, contrast=chosen.contrast, design=design, platform=chosen.platform, method=method
+        chosen.study,
+        contrast=chosen.contrast,
+        design=design or chosen.design,
+        platform=chosen.platform,
+        method=method,
     )
 
 

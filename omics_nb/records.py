@@ -447,13 +447,17 @@ class Contrast(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A comparison that the sample sheet suggests, with the reason; always to be looked at before it is used."""
+    """A comparison that the sample sheet suggests, with the reason; always to be looked at before it is used.
+
+    ``design`` is a formula where the sheet suggests more than the factor itself: pairs.
+    """
 
     contrast: Contrast
     reason: str
     n_tested: int
     n_reference: int
     platform: str
+    design: str | None = None
 
 
 class ResultColumns(NamedTuple):

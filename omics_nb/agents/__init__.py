@@ -35,6 +35,8 @@ _BUILT_IN = {
     "cells": "omics_nb.agents.data:cells",
     "genes": "omics_nb.agents.data:to_genes",
     "quality": "omics_nb.agents.analysis:quality",
+    "factors": "omics_nb.agents.analysis:sample_factors",
+    "design": "omics_nb.agents.analysis:check_design",
     "analysis": "omics_nb.agents.analysis:differential_expression",
     "enrichment": "omics_nb.agents.enrichment:enrich",
     "meta": "omics_nb.agents.meta:meta_analysis",

@@ -6,12 +6,16 @@ import re
 from dataclasses import replace
 from functools import partial
 
+from pandas import DataFrame
 from pydantic import InstanceOf
 
 from ..analysis.de import Method
 from ..analysis.de import differential_expression as _differential_expression
 from ..analysis.design import propose_contrasts as _propose_contrasts
+from ..analysis.factors import sample_factors as _sample_factors
 from ..analysis.fits import SizeFactors
+from ..analysis.precheck import Precheck
+from ..analysis.precheck import check_design as _check_design
 from ..analysis.quality import quality as _quality
 from ..errors import AgentError, DesignError
 from ..records import Contrast, DEResult, Proposal, Quality, Query, Study
@@ -31,6 +35,30 @@ def quality(
 def propose_contrasts(study: InstanceOf[Study]) -> tuple[InstanceOf[Proposal], ...]:
     """Comparisons that the sample sheet suggests, best first, each with its reason; empty where nothing fits."""
     return _propose_contrasts(study)
+
+
+def sample_factors(study: InstanceOf[Study], *, platform: str | None = None) -> InstanceOf[DataFrame]:
+    """What each column of the sample sheet looks like (condition, time, dose, pairing, batch, person), and why."""
+    return _sample_factors(study, platform)
+
+
+def check_design(
+    study: InstanceOf[Study],
+    *,
+    contrast: Contrast | tuple[str, str, str] | list[tuple[str, str, str]] | str,
+    design: str | None = None,
+    platform: str | None = None,
+    method: Method = "auto",
+    by: tuple[str, ...] | None = None,
+    block: str | None = None,
+) -> InstanceOf[Precheck]:
+    """What to know before an analysis runs: can it be estimated, is the scale right, are pairs or batches hidden.
+
+    Takes what ``differential_expression`` takes; what that would refuse is a check that fails, in the same words.
+    """
+    return _check_design(
+        study, contrast=contrast, design=design, platform=platform, method=method, by=by, block=block
+    )
 
 
 def differential_expression(
@@ -71,7 +99,6 @@ def differential_expression(
     fit = partial(
         _differential_expression,
         study,
-        design=design,
         method=method,
         log2=log2,
         quantile=quantile,
@@ -86,9 +113,9 @@ def differential_expression(
         by=by,
     )
     if contrast is not None:
-        return fit(contrast=contrast, platform=platform)
+        return fit(contrast=contrast, platform=platform, design=design)
     best = best_proposal(study, platform)
-    result = fit(contrast=best.contrast, platform=best.platform)
+    result = fit(contrast=best.contrast, platform=best.platform, design=design or best.design)
     note = f"The comparison was proposed from the sample sheet, not given: {best.reason}"
     return replace(result, notes=(note, *result.notes))
 

@@ -88,4 +88,6 @@ def _result(hit: Hit, query: Query, comparison: Comparison | None, method: Metho
             f"its comparison {best.contrast} names nothing of the question; if it belongs here, give it in comparisons",
             accession=study.accession,
         )
-    return differential_expression(study, contrast=best.contrast, platform=best.platform, method=method)
+    return differential_expression(
+        study, contrast=best.contrast, platform=best.platform, design=best.design, method=method
+    )

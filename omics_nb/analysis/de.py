@@ -19,6 +19,7 @@ from ..records import DEResult, Study
 from .comparisons import Asked, Modelled, modelled
 from .design import Design
 from .fits import Fitted, Options, SizeFactors, fit
+from .precheck import sheet_warnings
 from .scale import ScaleDecision, decide_scale
 
 Floats = npt.NDArray[np.float64]
@@ -121,7 +122,7 @@ def differential_expression(
     matrix = study.matrices[platform]
     asked = modelled(study, matrix, contrast, design, by)
     model = asked.model
-    chosen, decision, log2, notes = _choose(study, matrix, method, log2)
+    chosen, decision, log2, notes = choose_method(study, matrix, method, log2)
     _refuse_options(chosen, told, n_contrasts=len(asked.each))
     blocks = _blocks(study, model, block)
     options = Options(
@@ -143,6 +144,7 @@ def differential_expression(
             *notes,
             *model.notes,
             *_notes_on_samples(model, asked.comparisons.groups),
+            *sheet_warnings(study.samples.loc[list(model.samples)], asked, block),
             *fitted.notes,
             *_notes_on_options(options),
         ),
@@ -199,8 +201,8 @@ def _blocks(study: Study, model: Design, block: str | None) -> tuple[str, ...] |
     return tuple(column)
 
 
-def _choose(
-    study: Study, matrix: pd.DataFrame, method: Method, log2: bool | None
+def choose_method(
+    study: Study, matrix: pd.DataFrame, method: str, log2: bool | None
 ) -> tuple[str, str, bool, tuple[str, ...]]:
     """Method, scale in words, whether to take log2, notes."""
     if method not in _METHODS:
@@ -247,7 +249,7 @@ def _refuse_options(method: str, told: Mapping[str, Any], *, n_contrasts: int) -
         raise AnalysisError("fold changes are shrunken for one comparison at a time; give one contrast")
 
 
-def _array_notes(study: Study, found: ScaleDecision, method: Method, log2: bool | None) -> tuple[str, ...]:
+def _array_notes(study: Study, found: ScaleDecision, method: str, log2: bool | None) -> tuple[str, ...]:
     if not found.counts_like:
         return ()
     types = " ".join(study.types).casefold()

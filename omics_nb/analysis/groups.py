@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..records import Contrast, Proposal, Study
+from .pairing import pairing_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +76,16 @@ def is_nuisance(name: str) -> bool:
     it.
     """
     return bool(_NUISANCE.search(_spaced(name)))
+
+
+def is_condition(name: str) -> bool:
+    """The name of a column that tells what was done to a sample or what ails it."""
+    return bool(_CONDITION.search(_spaced(name)))
+
+
+def is_person(name: str) -> bool:
+    """The name of a column that tells a trait of the person or animal."""
+    return bool(_PERSON.search(_spaced(name)))
 
 
 def with_groups(samples: pd.DataFrame) -> pd.DataFrame:
@@ -178,7 +189,23 @@ def _of_platform(study: Study, platform: str) -> Iterator[_Candidate]:
         for name in (SOURCE_GROUP, TITLE_GROUP):
             if name in sheet.columns:
                 found += _of_column(sheet[name], name, platform)
-    yield from found
+    sheet = with_groups(samples)
+    yield from (replace(candidate, proposal=_paired(candidate.proposal, sheet)) for candidate in found)
+
+
+def _paired(proposal: Proposal, sheet: pd.DataFrame) -> Proposal:
+    """The proposal, with a design that uses pairs where a column pairs the groups."""
+    contrast = proposal.contrast
+    found = pairing_of(sheet, contrast) if contrast.factor in sheet.columns else None
+    if found is None:
+        return proposal
+    column, n_pairs = found
+    names = [
+        f"`{name}`" if not re.fullmatch(r"[A-Za-z_][\w.]*", name) else name
+        for name in (column, contrast.factor)
+    ]
+    said = f"{proposal.reason}; {column!r} pairs the groups ({n_pairs} pairs)"
+    return replace(proposal, reason=said, design=f"~ {names[0]} + {names[1]}")
 
 
 def _of_column(column: pd.Series[str], name: str, platform: str) -> list[_Candidate]:
@@ -192,10 +219,10 @@ def _of_column(column: pd.Series[str], name: str, platform: str) -> list[_Candid
     known = reference_level(usable)
     if known is None and len(usable) > 2:
         return []
-    kind = 0 if _CONDITION.search(_spaced(name)) else 1
+    kind = 0 if is_condition(name) else 1
     if known is None:
         kind += 2
-    if _PERSON.search(_spaced(name)):
+    if is_person(name):
         kind = 6
     reference = known[0] if known else usable[0]
     reason = _reason(name, known, reference)

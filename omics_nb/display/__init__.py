@@ -28,6 +28,8 @@ from .markup import el as el
 from .meta import forest_text as forest_text
 from .meta import meta_html as meta_html
 from .meta import meta_text as meta_text
+from .precheck import precheck_html as precheck_html
+from .precheck import precheck_text as precheck_text
 from .question import explain_query as explain_query
 from .question import hits_html as hits_html
 from .question import hits_text as hits_text

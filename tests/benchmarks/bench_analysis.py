@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from omics_nb.analysis import counts as rnaseq
-from omics_nb.analysis import deseq2
+from omics_nb.analysis import deseq2, edger
 from omics_nb.analysis.limma import Fit, e_bayes, lm_fit
 from omics_nb.analysis.normalise import quantile_normalise
 from omics_nb.analysis.weights import array_weights, voom_with_quality_weights, vooma
@@ -33,6 +33,7 @@ read <- function(name, rows, cols) matrix(readBin(name, "double", rows * cols), 
 y <- read("array.bin", %(genes)d, %(samples)d); gaps <- read("gaps.bin", %(genes)d, %(samples)d)
 counts <- read("counts.bin", %(count_genes)d, %(count_samples)d)
 d <- cbind(1, rep(0:1, each = %(samples)d / 2)); dc <- cbind(1, rep(0:1, each = %(count_samples)d / 2))
+db <- cbind(dc[, 1], sapply(1:5, function(i) rep(0:5, %(count_samples)d / 6) == i), dc[, 2])
 p <- function(fit, ...) eBayes(fit, ...)$p.value[, 2]
 voomed <- function(f) { g <- DGEList(counts); g <- calcNormFactors(g); f(g) }
 cases <- list(
@@ -44,7 +45,9 @@ cases <- list(
   "array weights" = function() p(lmFit(y, d, weights = arrayWeights(y, d))),
   "vooma" = function() p(lmFit(vooma(y, d), d)),
   "TMM + voom" = function() voomed(function(g) p(lmFit(voom(g, dc), dc))),
-  "voom with quality weights" = function() voomed(function(g) p(lmFit(voomWithQualityWeights(g, dc), dc))))
+  "voom with quality weights" = function() voomed(function(g) p(lmFit(voomWithQualityWeights(g, dc), dc))),
+  "edgeR quasi-likelihood" = function() voomed(function(g) glmQLFTest(glmQLFit(estimateDisp(g, dc), dc))$table$PValue),
+  "edgeR, six batches" = function() voomed(function(g) glmQLFTest(glmQLFit(estimateDisp(g, db), db))$table$PValue))
 for (name in names(cases)) {
   best <- Inf
   for (i in 1:%(repeats)d) { s <- system.time(r <- cases[[name]]())[["elapsed"]]; best <- min(best, s) }
@@ -88,6 +91,13 @@ def cases(y: np.ndarray, gaps: np.ndarray, counts: np.ndarray) -> dict[str, Call
     def sizes() -> np.ndarray:
         return np.asarray(counts.sum(axis=0) * rnaseq.tmm_factors(counts))
 
+    batches = [np.tile(np.arange(6), N_COUNT_SAMPLES // 6) == i for i in range(1, 6)]
+    batch_design = np.column_stack([count_design[:, 0], *batches, count_design[:, 1]])
+
+    def quasi(design: np.ndarray) -> np.ndarray:
+        fitted = edger.ql_fit(counts, design, sizes())
+        return edger.ql_test(fitted, np.eye(design.shape[1])[-1])["PValue"].to_numpy()
+
     def quality_weighted() -> np.ndarray:
         voomed, _ = voom_with_quality_weights(counts, count_design, library_sizes=sizes())
         return p(rnaseq.voom_fit(voomed, count_design))
@@ -104,6 +114,8 @@ def cases(y: np.ndarray, gaps: np.ndarray, counts: np.ndarray) -> dict[str, Call
             rnaseq.voom_fit(rnaseq.voom(counts, count_design, library_sizes=sizes()), count_design)
         ),
         "voom with quality weights": quality_weighted,
+        "edgeR quasi-likelihood": lambda: quasi(count_design),
+        "edgeR, six batches": lambda: quasi(batch_design),
     }
 
 
