@@ -91,7 +91,8 @@ class Live:
         self.tasks: list[Task] = []
         self.ready: list[Task] = []
         self.running: dict[str, Task] = {}
-        self.n_waiting_retry = 0
+        #: Steps that wait for the time of a retry, or for a thread or a process.
+        self.n_waiting = 0
         #: Attempts at work are to be stopped, and what they still give is refused.
         self.stopping = False
         self.failed = False
@@ -375,7 +376,7 @@ class Live:
 
     def outcome(self) -> str | None:
         """The state that the run comes to, as nothing is at work; None if it goes on."""
-        if self.n_waiting_retry and self.state == "running" and not self.failed:
+        if self.n_waiting and self.state == "running" and not self.failed:
             return None
         if self.state == "cancelling":
             return "cancelled"

@@ -65,6 +65,10 @@ class Scheduler:
         self._abandoned: list[tuple[int, int]] = []
         n_cpus = os.cpu_count() or 1
         self.threads, self.processes = Threads(max(32, n_cpus * 4)), Threads(max(2, n_cpus))
+        #: By isolation: how many more may be at work, and who waits for that.
+        self._room = {"thread": self.threads.limit, "process": self.processes.limit}
+        self._queues: dict[str, deque[tuple[Live, Task]]] = {kind: deque() for kind in self._room}
+        self._left: deque[str] = deque()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="workflow-scheduler", daemon=True)
         self._thread.start()
@@ -242,9 +246,12 @@ class Scheduler:
         limit = time.monotonic() + _TURN_S
         while True:
             self._take_outcomes()
-            for live in list(self.lives.values()):
-                if live.ready:
-                    self._alone(live, self._advance)
+            more = True
+            while more:
+                more = self._call_in()
+                for live in list(self.lives.values()):
+                    if live.ready:
+                        self._alone(live, self._advance)
             self._commit()
             self._launch()
             while self._inline:
@@ -263,6 +270,35 @@ class Scheduler:
             act(live, *args)
         except Exception as error:
             self._give_up(live, error)
+
+    def _call_in(self) -> bool:
+        """Look again at steps that waited for a thread or a process, as many as there is room for; False if none."""
+        while self._left:
+            self._room[self._left.popleft()] += 1
+        called = False
+        for kind, queue in self._queues.items():
+            for _ in range(min(self._room[kind], len(queue))):
+                live, task = queue.popleft()
+                live.n_waiting -= 1
+                live.ready.append(task)
+                called = True
+        return called
+
+    def _has_room(self, live: Live, task: Task) -> bool:
+        """Whether a step can begin now; if not it waits its turn, so that a pause or a cancel finds it not begun."""
+        kind = self._place_of(live, task)
+        if kind is None:
+            return True
+        if not self._room[kind]:
+            live.n_waiting += 1
+            self._queues[kind].append((live, task))
+            return False
+        self._room[kind] -= 1
+        return True
+
+    def _place_of(self, live: Live, task: Task) -> str | None:
+        kind = task.step.options.isolation
+        return kind if kind in self._room and live.begun.executor is None else None
 
     def _take_outcomes(self) -> None:
         fresh: dict[int, bool] = {}
@@ -303,10 +339,10 @@ class Scheduler:
 
     def _wait_for_retry(self, live: Live, task: Task, delay: float) -> None:
         task.state = "retrying"
-        live.n_waiting_retry += 1
+        live.n_waiting += 1
 
         def again() -> None:
-            live.n_waiting_retry -= 1
+            live.n_waiting -= 1
             live.ready.append(task)
             self.wake()
 
@@ -326,7 +362,7 @@ class Scheduler:
                 found = known.get(task.key) if known else None
                 if found is not None:
                     live.accept(task, *found)
-                else:
+                elif self._has_room(live, task):
                     self._launching.append((live, task, live.start(task, given)))
 
     def _consider(self, live: Live, task: Task) -> Given | None:
@@ -449,7 +485,9 @@ class Scheduler:
         """The run cannot be written any more: stop what is at work and say so to those that wait."""
         self._stop_attempts(live)
         live.ready.clear()
-        self._launching = [item for item in self._launching if item[0] is not live]
+        for item in [item for item in self._launching if item[0] is live]:
+            self._launching.remove(item)
+            self._leave(live, item[1])
         # Others must not take it for a run at work; said as soon as the store can be written again.
         self._abandoned.append((live.row.id, live.row.epoch))
         self.lives.pop(live.row.uid, None)
@@ -472,6 +510,7 @@ class Scheduler:
             try:
                 self._place(live, task, job)
             except Exception as error:  # an executor that was shut down, no thread to be had
+                self._leave(live, task)
                 self.deliver(live, task, job.context, Outcome(error=error))
 
     def _place(self, live: Live, task: Task, job: Job) -> None:
@@ -490,7 +529,15 @@ class Scheduler:
             self.threads.put(partial(self._run, live, task, job, perform))
 
     def _run(self, live: Live, task: Task, job: Job, how: Callable[[Job], Outcome]) -> None:
-        self.deliver(live, task, job.context, how(job))
+        outcome = how(job)
+        self._leave(live, task)
+        self.deliver(live, task, job.context, outcome)
+
+    def _leave(self, live: Live, task: Task) -> None:
+        """Make room for the next one; from any thread."""
+        kind = self._place_of(live, task)
+        if kind is not None:
+            self._left.append(kind)
 
     async def _await(self, live: Live, task: Task, job: Job) -> None:
         self.deliver(live, task, job.context, await perform_async(job, self.threads))

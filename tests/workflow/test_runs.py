@@ -19,9 +19,11 @@ from omics_nb.workflow import (
     close_store,
     list_runs,
     open_run,
+    open_store,
     start,
     step,
 )
+from omics_nb.workflow.opened import scheduler_of
 
 WAIT_S = 20
 
@@ -336,14 +338,15 @@ def test_a_clock_that_was_set_back_does_not_prolong_a_wait_for_a_retry(
             raise ConnectionError("later")
         return x
 
-    flow = Flow("f", [step(flaky, retries=1, backoff_s=0.1, max_backoff_s=0.1)])
-    run = start(flow, {"x": 1}, store=store)
-    while "retrying" not in kinds(run):
-        pass
+    def flow(max_backoff_s: float) -> Flow:
+        return Flow("f", [step(flaky, retries=1, backoff_s=1e6, max_backoff_s=max_backoff_s)])
+
+    run = start(flow(1e6), {"x": 1}, store=store)
+    wait_for(lambda: "retrying" in kinds(run))
     close_store(store)
     now = time.time
     monkeypatch.setattr("time.time", lambda: now() - 86_400)
-    assert open_run(store, run.id, flow=flow).resume().result(WAIT_S) == 1
+    assert open_run(store, run.id, flow=flow(0.01)).resume().result(WAIT_S) == 1
 
 
 def test_values_that_cannot_be_kept_fail_the_step_by_name_and_type(store: Path) -> None:
@@ -502,6 +505,48 @@ def wait_for(condition: Callable[[], bool]) -> None:
     pause = threading.Event()
     while not condition():
         pause.wait(0.002)
+
+
+def crowd(store: Path, gate: Gate) -> tuple[Flow, list[int], Log]:
+    """A fan-out with more items than there are threads, each of which waits at the gate."""
+    n_threads = scheduler_of(open_store(store)).threads.limit
+    entered = Log()
+
+    def held(item: int) -> int:
+        entered.append(item)
+        gate()
+        return item
+
+    return Flow("crowd", [step(held, each={"item": "items"})]), list(range(n_threads + 20)), entered
+
+
+def test_a_pause_begins_none_of_those_that_wait_for_a_thread(store: Path, gate: Gate) -> None:
+    flow, items, entered = crowd(store, gate)
+    run = start(flow, {"items": items}, store=store)
+    wait_for(lambda: len(entered) == len(items) - 20)
+    run.pause()
+    gate.open.set()
+    with pytest.raises(RunError, match="is paused"):
+        run.result(WAIT_S)
+    assert len(entered) == len(items) - 20
+    assert sum(info.state == "done" for info in run.steps.values()) == len(items) - 20
+    assert run.resume().result(WAIT_S) == items
+    assert len(entered) == len(items)
+    check_promises(run)
+
+
+def test_a_cancel_begins_none_of_those_that_wait_and_lets_others_in(store: Path, gate: Gate) -> None:
+    flow, items, entered = crowd(store, gate)
+    run = start(flow, {"items": items}, store=store)
+    wait_for(lambda: len(entered) == len(items) - 20)
+    other = start(FLOW, {"x": 1}, store=store)
+    assert other.steps["add"].state == "waiting"
+    run.cancel()
+    gate.open.set()
+    with pytest.raises(RunError, match="is cancelled"):
+        run.result(WAIT_S)
+    assert len(entered) == len(items) - 20
+    assert other.result(WAIT_S) == (2, 4)
 
 
 def test_a_cancelled_run_refuses_late_results(store: Path, gate: Gate) -> None:
