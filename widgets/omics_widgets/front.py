@@ -64,7 +64,7 @@ class Home:
 
     def _form(self, page: str, deed: str, *fields: Html) -> Html:
         if not self.forms:
-            return el("p", el("a", f"{deed} …", href=page, class_="omics-go"))
+            return el("p", _goes(f"{deed} …", page, "omics-go"))
         return el("form", *fields, el("button", deed, type="submit"), action=page, method="get")
 
 
@@ -76,14 +76,19 @@ def _batch() -> list[object]:
         el("p", "A table of studies and comparisons in, a report for each out, while you do something else.")
         if many
         else el("p", "All steps at once, as a page that opens offline. For many, say it in a shell."),
-        el("p", el("a", "Open the table …" if many else "Open …", href=page, class_="omics-go")),
+        el("p", _goes("Open the table …" if many else "Open …", page, "omics-go")),
         el("p", "In a shell: ", el("code", "omics-nb report --help"), class_="omics-dim"),
     ]
 
 
 def link_to(text: str, page: str, **parameters: Any) -> Html:
     """An HTML link to a notebook's page with its form filled in."""
-    return el("a", text, href=link(page, **parameters))
+    return _goes(text, link(page, **parameters))
+
+
+def _goes(text: str, address: str, kind: str | None = None) -> Html:
+    # Voila's renderer would open whatever says no target in another tab.
+    return el("a", text, href=address, target="_self", class_=kind)
 
 
 def _first(pages: tuple[str, ...]) -> str:
