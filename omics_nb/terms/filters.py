@@ -25,6 +25,9 @@ _NUMBERS = {word: number for number, word in enumerate(_UNITS, start=1)} | {
     "forty": 40,
     "fifty": 50,
     "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
     "hundred": 100,
     "a hundred": 100,
     "one hundred": 100,
@@ -34,7 +37,7 @@ _NUMBERS = {word: number for number, word in enumerate(_UNITS, start=1)} | {
 }
 _MONTHS = "january february march april may june july august september october november december".split()
 _EARLIEST_YEAR, _LATEST_YEAR = 1990, 2100
-_ANY_NUMBER = r"\d[\d,]*|" + "|".join(sorted(_NUMBERS, key=len, reverse=True))
+_ANY_NUMBER = r"\d{1,3}(?:,\d{3})+|\d+|" + "|".join(sorted(_NUMBERS, key=len, reverse=True))
 _ANY_DAY = (
     r"\d{4}[-/.]\d{1,2}(?:[-/.]\d{1,2})?|(?:"
     + "|".join(f"{month}|{month[:3]}" for month in _MONTHS)

@@ -34,6 +34,8 @@ _ELSEWHERE = (
     (re.compile(r"\bE-[A-Z]{4}-\d+\b", re.IGNORECASE), "ArrayExpress"),
     (re.compile(r"\bPMID:?\s*\d+", re.IGNORECASE), "PubMed"),
 )
+# Both alleles are gone.
+_NULL_ALLELES = re.compile(r"(?<=\w)(?:\s?\(?[-−–]/[-−–]\)?)")
 # A number, with or without its unit: "24h", "10nM".
 _AMOUNT = re.compile(r"\d+(h|hr|hrs|d|min|nm|um|mum|mm|mg|ug|mug|ng|ml|kg|gy)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -119,7 +121,8 @@ def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
     found = [item for item in found if not _inside(item.term, saying_no)]
     compared = grammar.comparison(free, words, found)
     plain, ignored = _plain_words(words, reading, free, negated)
-    terms = sorted([*(item.term for item in found), *plain], key=lambda term: term.span)
+    named = [*(item.term for item in found), *_knockouts(free, vocabulary)]
+    terms = sorted([*named, *plain], key=lambda term: term.span)
     sides = compared.spans if compared else ()
     kept = _without_generic([term for term in terms if not _inside(term, negated)], sides, vocabulary)
     groups = grammar.alternatives(free, kept)
@@ -141,6 +144,13 @@ def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
         has_raw=read.has_raw,
         has_counts=read.has_counts,
     )
+
+
+def _knockouts(text: str, vocabulary: Vocabulary) -> list[Term]:
+    """What "-/-" after a gene says."""
+    signs = _NULL_ALLELES.search(text)
+    known = find(tokens("knockout"), "knockout", vocabulary).found if signs else ()
+    return [replace(item.term, text=signs[0], span=signs.span()) for item in known if signs]
 
 
 def _without_generic(terms: Sequence[Term], sides: Sequence[Span], vocabulary: Vocabulary) -> list[Term]:

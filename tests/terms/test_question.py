@@ -98,7 +98,7 @@ def test_identifiers_come_with_the_terms() -> None:
         ("liver, more than 10 but fewer than 100 samples", "max_samples", 99),
         ("liver, at least 15 controls", "min_samples", 15),
         ("liver, one sample of it", "min_samples", None),
-        ("liver of women over 50", "age", "over 50"),
+        ("liver of women over 50, GSE1", "age", "over 50"),
         ("liver of women over 50", "sex", "female"),
         ("liver, adults aged 18-50", "age", "adults aged 18-50"),
         ("liver of adults, older than 60 years", "age", "older than 60 years"),
@@ -213,7 +213,8 @@ def test_a_minus_after_a_marker_is_heeded_and_a_knockout_is_no_minus() -> None:
         "estrogen receptor-positive breast cancer",
         "estrogen receptor-negative breast cancer",
     ]
-    assert labels(read("Nrf2-/- mouse"), "gene") == ["NFE2L2"]
+    assert labels(read("Nrf2-/- mouse")) == ["NFE2L2", "knockout", "Mus musculus"]
+    assert labels(read("Nrf2(-/-) knockout mouse"), "drug") == ["knockout"]
     assert labels(read("MCF-7 - treated"), "cell_line") == ["MCF-7"]
 
 
