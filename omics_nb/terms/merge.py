@@ -11,12 +11,13 @@ from .concepts import Concept, ambiguities, word_list
 from .ontology import Entry, Gene, Heading
 
 _MAX_WORDS = 8
-_SHORTEST_GENE = 3
+# What is shorter means something else in most texts: symbols, aliases of letters alone, other aliases, cell lines.
+_SHORTEST_SYMBOL, _SHORTEST_WORD, _SHORTEST_ALIAS, _SHORTEST_LINE = 3, 5, 4, 4
 # Up to this length a name of letters alone is an abbreviation, to be written as it is.
 _SHORT = 3
 # Terms that group others and that nobody asks for by name.
 _GROUPING = ("grouping_class", "non_informative", "upper_level", "early_development")
-_PLAIN_LISTS = ("stopwords", "plain_words", "group_words", "denying_words", "control_words")
+_PLAIN_LISTS = ("stopwords", "plain_words", "group_words", "denying_words", "control_words", "common_words")
 
 
 class Additions:
@@ -50,7 +51,8 @@ class Additions:
         for term in terms:
             self._above[term.id] = term.parents
             at = self._known(kind, term)
-            if at is None and not set(term.subsets) & set(_GROUPING):
+            short = kind == "cell_line" and len(term.name) < _SHORTEST_LINE
+            if at is None and not short and not set(term.subsets) & set(_GROUPING):
                 at = self._new(kind, term.id, term.name, _longer(term.synonyms))
             elif at is not None:
                 self._extend(at, [term.name, *_longer(term.synonyms)], term.id)
@@ -68,14 +70,12 @@ class Additions:
             for symbol in {symbol.casefold() for symbol in (gene.symbol, *gene.symbols)}:
                 seen[symbol] = seen.get(symbol, 0) + 1
         for gene in genes:
-            own = [
-                _gene_name(s) for s in gene.symbols if len(s) >= _SHORTEST_GENE and seen[s.casefold()] == 1
-            ]
+            own = [_gene_name(s) for s in gene.symbols if _is_alias(s) and seen[s.casefold()] == 1]
             at = self._place.get(gene.id)
-            if at is None:
+            if at is None and len(gene.symbol) >= _SHORTEST_SYMBOL:
                 xrefs = (f"NCBIGene:{gene.entrez}",) if gene.entrez else ()
                 at = self._new("gene", gene.id, _gene_name(gene.symbol), [*own, gene.name], xrefs)
-            else:
+            elif at is not None:
                 self._extend(at, own, gene.id)
         return sum(gene.id in self._place for gene in genes)
 
@@ -165,8 +165,15 @@ class Additions:
 
 
 def _longer(synonyms: Iterable[str]) -> list[str]:
-    """Without abbreviations of up to three signs: nearly all of them mean something else in most texts."""
-    return [name for name in synonyms if len(name) > _SHORT]
+    """Without abbreviations of up to four letters: nearly all of them mean something else in most texts."""
+    return [name for name in synonyms if len(name) >= _SHORTEST_WORD]
+
+
+def _is_alias(symbol: str) -> bool:
+    """Whether an alias can be told from a word or another abbreviation (ECM, TF, MRI, C1, spatial)."""
+    if symbol.isalpha():
+        return len(symbol) >= _SHORTEST_WORD and not symbol.islower()
+    return len(symbol) >= _SHORTEST_ALIAS
 
 
 def _gene_name(symbol: str) -> str:

@@ -306,3 +306,5 @@ def test_all_of_them_together_read_questions_as_well_as_the_embedded_one(shared:
     assert found.f1 >= 0.95, found.differences
     assert understand("Bowman's capsule").terms[0].id == "UBERON:0001230"
     assert understand("proteins in water").terms[-1].kind == "word"
+    plain = "adult scale atlas of a spatial extension, ECM and ROS by MRI, cultured dishes"
+    assert {term.kind for term in understand(plain).terms} == {"word"}
