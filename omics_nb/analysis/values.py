@@ -61,7 +61,7 @@ def principal_components(values: Floats, *, n_features: int = 1000, n_components
     The sign of a component is such that its score largest in size is positive. DataError with fewer than two
     samples or no feature that varies.
     """
-    complete = values[np.isfinite(values).all(axis=1)]
+    complete = _complete(values)
     if complete.shape[1] < 2:
         raise DataError(f"components need two samples at least, not {complete.shape[1]}")
     variance = complete.var(axis=1)
@@ -83,11 +83,17 @@ def sample_correlation(values: Floats) -> Floats:
     """Pearson correlation of the samples over the features that have all their values; NaN without such a
     feature.
     """
-    complete = values[np.isfinite(values).all(axis=1)]
+    complete = _complete(values)
     if len(complete) < 2:
         return np.full((values.shape[1], values.shape[1]), np.nan)
     centred = complete - complete.mean(axis=0)
-    length = np.sqrt((centred**2).sum(axis=0))
+    products = centred.T @ centred
+    length = np.sqrt(np.diag(products))
     with np.errstate(invalid="ignore", divide="ignore"):
-        unit = centred / length
-    return np.asarray(np.clip(unit.T @ unit, -1, 1))
+        return np.asarray(np.clip(products / np.outer(length, length), -1, 1))
+
+
+def _complete(values: Floats) -> Floats:
+    """The features that have all their values; no copy where all have."""
+    whole = np.isfinite(values).all(axis=1)
+    return values if whole.all() else values[whole]

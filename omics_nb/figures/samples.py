@@ -85,6 +85,7 @@ def density(study: Study, *, platform: str | None = None, color_by: str | None =
     values = comparable(study, platform)
     groups = _grouped(study, values, color_by)
     centres, heights = _densities(values)
+    table = _quantiles(values, groups)
     data = pd.DataFrame(
         {
             "sample": np.repeat([clean(name) for name in values.samples], len(centres)),
@@ -96,8 +97,8 @@ def density(study: Study, *, platform: str | None = None, color_by: str | None =
     figure = Figure(
         "density",
         f"Densities: {study.accession}",
-        _distribution_text(study, values),
-        table=_quantiles(values, groups),
+        _distribution_text(study, values, table),
+        table=table,
         data=data,
         layers=(Curves("value", "density", "sample", "group"),),
         x=Axis(_capital(values.unit)),
@@ -121,7 +122,7 @@ def box(study: Study, *, platform: str | None = None, color_by: str | None = Non
     figure = Figure(
         "box",
         f"Distributions: {study.accession}",
-        _distribution_text(study, values),
+        _distribution_text(study, values, data),
         table=data,
         data=data,
         layers=(Boxes("group", "sample"),),
@@ -279,12 +280,12 @@ def _quantiles(values: Comparable, groups: _Groups) -> pd.DataFrame:
     )
 
 
-def _distribution_text(study: Study, values: Comparable) -> str:
-    medians = np.nanmedian(values.values, axis=0)
-    lowest, highest = int(medians.argmin()), int(medians.argmax())
+def _distribution_text(study: Study, values: Comparable, quantiles: pd.DataFrame) -> str:
+    named = quantiles.set_index("sample")["median"]
+    lowest, highest = named.idxmin(), named.idxmax()
     return (
-        f"Distributions of the values of {len(values.samples)} samples of {study.accession} ({values.unit}): medians "
-        f"from {medians[lowest]:.4g} ({values.samples[lowest]}) to {medians[highest]:.4g} ({values.samples[highest]})."
+        f"Distributions of the values of {len(named)} samples of {study.accession} ({values.unit}): medians "
+        f"from {named.min():.4g} ({lowest}) to {named.max():.4g} ({highest})."
     )
 
 

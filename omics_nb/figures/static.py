@@ -170,18 +170,17 @@ def _bars(figure: Figure, layer: Bars, axes: Axes) -> None:
 
 
 def _boxes(figure: Figure, layer: Boxes, axes: Axes) -> None:
-    data = figure.data
-    told = [
-        {"med": row.median, "q1": row.q1, "q3": row.q3, "whislo": row.low, "whishi": row.high}
-        for row in data[["low", "q1", "median", "q3", "high"]].itertuples()
-    ]
-    thin = {"linewidth": 0.7, "color": INK}
-    drawn = axes.bxp(
-        told, positions=list(range(len(data))), widths=0.7, showfliers=False, patch_artist=True,
-        whiskerprops=thin, capprops=thin, medianprops={**thin, "linewidth": 1.2}, manage_ticks=False,
-    )  # fmt: skip
-    for box, name in zip(drawn["boxes"], data[layer.by], strict=True):
-        box.set(facecolor=figure.group(name).colour, edgecolor=INK, linewidth=0.5, alpha=0.75)
+    """Whiskers, boxes and medians, each as one drawing: a study has hundreds of samples."""
+    low, q1, median, q3, high = (
+        figure.data[name].to_numpy() for name in ("low", "q1", "median", "q3", "high")
+    )
+    place = np.arange(len(low))
+    colours = [figure.group(name).colour for name in figure.data[layer.by]]
+    ends = np.concatenate([low, q3]), np.concatenate([q1, high])
+    axes.vlines(np.tile(place, 2), *ends, color=INK, linewidth=0.6)
+    axes.bar(place, q3 - q1, bottom=q1, width=0.7, color=colours, edgecolor=INK, linewidth=0.4, alpha=0.75)
+    axes.hlines(median, place - 0.35, place + 0.35, color=INK, linewidth=1.2)
+    axes.set_xlim(-0.8, len(low) - 0.2)
 
 
 def _spans(figure: Figure, layer: Spans, axes: Axes) -> None:

@@ -46,7 +46,7 @@ def build_report(
     quality = quality or _judge(study, result)
     lost: tuple[str, ...] = ()
     if figures is None:
-        figures, lost = _draw(study, result)
+        figures, lost = draw_figures(study, result)
     said = method_statements(study, result)
     return Report(
         title=_title(study, result),
@@ -100,7 +100,8 @@ def _judge(study: Study, result: DEResult) -> Quality:
     return quality(study, platform=result.platform, factor=result.contrast.factor)
 
 
-def _draw(study: Study, result: DEResult) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
+def draw_figures(study: Study, result: DEResult) -> tuple[tuple[Figure, ...], tuple[str, ...]]:
+    """The figures of a report, and why one could not be drawn of these data."""
     from .. import figures
 
     of = {"platform": result.platform, "color_by": result.contrast.factor}

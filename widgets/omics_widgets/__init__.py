@@ -28,6 +28,7 @@ if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
 if TYPE_CHECKING:
     from .comparison import ComparisonPicker as ComparisonPicker
     from .copylink import LinkButton as LinkButton
+    from .figures import FigureChoice as FigureChoice
     from .figures import FigureView as FigureView
     from .forms import Form as Form
     from .forms import form as form
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "comparison": "ComparisonPicker",
     "copylink": "LinkButton",
-    "figures": "FigureView",
+    "figures": "FigureChoice FigureView",
     "forms": "Form form",
     "front": "home recent_runs",
     "hits": "HitsView",

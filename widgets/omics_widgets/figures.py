@@ -7,12 +7,13 @@ in Voila, and asks no other host. Where plotly or anywidget is not installed, th
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from threading import Thread
 from typing import Any
 
-from ipywidgets import HTML, VBox
+from ipywidgets import HTML, Dropdown, VBox
 
 from omics_nb.display.markup import Html, el
 from omics_nb.display.numbers import size
@@ -55,6 +56,32 @@ class FigureView(VBox):
         }
         links = [_link(self._figure, kind, data) for kind, data in made.items()]
         self._links.value = block(el("p", links, role="status"))
+
+
+class FigureChoice(VBox):
+    """One of several figures at a time; each is drawn when it is first chosen."""
+
+    def __init__(self, figures: Sequence[Figure], chosen: str = "") -> None:
+        self._views: dict[str, FigureView] = {}
+        self._figures = {figure.name: figure for figure in figures}
+        # What stands before the colon names the kind of figure, what follows the study.
+        options = [(figure.title.partition(":")[0], figure.name) for figure in figures]
+        first = chosen if chosen in self._figures else next(iter(self._figures), None)
+        self.picker = marked(
+            Dropdown(description="Other figures", options=options, value=first), "omics-field"
+        )
+        self.picker.observe(lambda _: self._show(), "value")
+        super().__init__([])
+        self._show()
+
+    def _show(self) -> None:
+        name = self.picker.value
+        if name is None:
+            self.children = []
+            return
+        if name not in self._views:
+            self._views[name] = FigureView(self._figures[name])
+        self.children = [self.picker, self._views[name]]
 
 
 def _drawn(figure: Figure) -> list[Any]:

@@ -15,11 +15,11 @@ from omics_nb.display.result import counts_at, groups_table, result_body, thresh
 from omics_nb.figures import Figure
 from omics_nb.records import DEResult
 
-from .figures import FigureView, warm_up
+from .figures import FigureChoice, FigureView, warm_up
 from .parts import block, button, marked, visible
 
 _TOP = 15
-_FIRST = "volcano"
+_FIRST, _SECOND = "volcano", "heat_map"
 _WHAT_IS_IN_IT = (
     "Question, study, quality, design, figures, methods with citations, and where files came from."
 )
@@ -68,7 +68,7 @@ class ResultView(VBox):
         self._numbers.value = block(
             result_body(result, n_top=_TOP), fold("Samples in each group", groups_table(result))
         )
-        self._others.children = [FigureView(figure) for figure in others]
+        self._others.children = [FigureChoice(others, chosen=_SECOND)] if others else []
 
 
 def _sentence(result: DEResult) -> list[object]:
