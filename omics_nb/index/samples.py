@@ -24,6 +24,11 @@ _AGE = re.compile(
     r"\bage\b[^:=;¦\d]{0,24}[:=]?\s*(\d{1,3}(?:\.\d+)?)\s*(years?|yrs?|y|months?|mo|weeks?|wks?|w|days?|d)?\b",
     re.IGNORECASE,
 )
+# What samples are called in a question and seldom in a sample sheet.
+_GENERAL = (
+    "patients subjects individuals donors people cases affected diseased disease sick ill treated treatment stimulated"
+    " infected exposed mutant mutants"
+).split()
 _PER_YEAR = {"m": 12.0, "w": 52.2, "d": 365.25}
 _LIFE = (
     (r"neonat|newborn", (0.0, 0.1)),
@@ -118,20 +123,32 @@ def _told_groups(header: StudyHeader, sides: tuple[str, str], low: int) -> Told:
     tested, reference = count_sides([tuple(stems_of(text)) for text in header.sample_texts], sides)
     if not tested or not reference:
         return Told(None, "the samples' texts do not tell both groups")
-    said = f"samples: {tested} {sides[0]}, {reference} {sides[1]}"
-    return Told(min(tested, reference) >= low, said)
+    name = "that name no control" if _is_general(sides[0]) else sides[0]
+    return Told(min(tested, reference) >= low, f"samples: {tested} {name}, {reference} {sides[1]}")
 
 
 def count_sides(samples: Sequence[Collection[str]], sides: tuple[str, str]) -> tuple[int, int]:
-    """How many samples (stems of each) name the tested side, how many the reference; none counts for both."""
+    """How many samples (stems of each) name the tested side, how many the reference; none counts for both.
+
+    Where the reference names controls and the tested side is a word like "patients", which samples seldom carry,
+    every sample that names no control is of that side.
+    """
     tested, reference = (_side(side) for side in sides)
+    anything_else = reference is _controls() and _is_general(sides[0])
     n_tested = n_reference = 0
     for stems in samples:
         if any(name <= set(stems) for name in reference):
             n_reference += 1
-        elif any(name <= set(stems) for name in tested):
+        elif anything_else or any(name <= set(stems) for name in tested):
             n_tested += 1
     return n_tested, n_reference
+
+
+@lru_cache(maxsize=256)
+def _is_general(side: str) -> bool:
+    """Whether a side is named by no more than what it is in every study: patients, treated, affected."""
+    stems = set(stems_of(side)) - {""}
+    return bool(stems) and stems <= {stem for word in _GENERAL for stem in stems_of(word)}
 
 
 @lru_cache(maxsize=256)

@@ -255,6 +255,16 @@ def test_what_samples_tell_otherwise_is_removed_and_listed(
     assert [str(item) for item in hits.removed] == [note for note in hits.notes if "removed" in note]
 
 
+def test_patients_are_the_samples_that_name_no_control() -> None:
+    sheet = (*(f"PBMC {n}; disease state: SLE" for n in range(3)), "PBMC 4; healthy", "PBMC 5; healthy")
+    study = header("GSE7", "Lupus", sample_texts=sheet)
+    (hit,) = search("lupus, patients versus healthy controls", [study])
+    assert "samples: 3 that name no control, 2 healthy controls" in hit.reasons
+    # "flare" is no such word: samples that do not carry it are not taken for it.
+    (hit,) = search("lupus, flare versus healthy controls", [study])
+    assert "the samples' texts do not tell both groups" in hit.reasons
+
+
 def test_hits_can_be_counted_sorted_and_searched_within() -> None:
     hits = search_headers(
         STUDIES, understand("breast cancer"), source="x", synthetic=True, chosen=choice(facets=True)

@@ -42,7 +42,7 @@ def nbval(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_notebooks_that_people_are_pointed_to_are_there() -> None:
-    assert {"explore", "tutorial", "report", "geo", "workflow"} <= {path.stem for path in PATHS}
+    assert {"explore", "tutorial", "search", "report", "geo", "workflow"} <= {path.stem for path in PATHS}
 
 
 @EACH
