@@ -25,8 +25,9 @@ import pyarrow.csv
 
 from ..errors import FormatError, MissingExtraError
 from . import files
+from .readers import MISSING
 from .samples import Attributes
-from .tables import MISSING, unique_names
+from .tables import unique_names
 
 #: Columns that tell of a gene and may hold numbers; never samples.
 _DESCRIBING = frozenset({

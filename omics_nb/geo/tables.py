@@ -4,15 +4,12 @@ Identifiers stay the strings that they are (``001``, ``1E5``, ``NA``, ``MARCH1``
 to the last bit. What is missing is an explicit list; anything else that is no number is missing too, but
 counted.
 
-Three readers do the same: a compiled one for pieces of numbers whose rows are all as they should be, pyarrow's
-where there is none, and a slow one, row by row, for a piece where a row does not fit (ragged rows, stray text in a
-column of numbers, bytes that are not UTF-8).
+Tables are read in pieces, by several threads; ``readers`` reads the pieces.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,28 +20,15 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 
 from ..errors import FormatError
-from .files import BOM, decode
-from .rows import compiled, line_ends, read_rows
+from .files import decode
+from .readers import Part, Rows, Wanted, number_part, text_part, unended, unquote
+from .rows import compiled, line_ends
 
-#: What stands for a missing value in a column of numbers. In other columns these are text like any other.
-MISSING = [
-    "", "-", "--", ".", "?", "NA", "na", "N/A", "n/a", "#N/A", "#NA", "NaN", "nan", "NAN", "null",
-    "Null", "NULL", "None", "none", "ND", "nd", "Undef", "undef", "\\N", "#DIV/0!", "#VALUE!", "#NUM!",
-    "#REF!", "#NAME?", "#NULL!",
-]  # fmt: skip
-_MISSING = frozenset(token.encode() for token in MISSING)
-_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.IGNORECASE)
-# Those that are tried first: the more names there are to look for, the longer each cell takes.
-_USUAL_MISSING = ["", "null", "NA"]
-_MISSING_NAMES = "\t".join([*dict.fromkeys([*_USUAL_MISSING[1:], *MISSING]), ""]).encode()
 # How much text is parsed at a time: enough to outweigh the start, little enough to share among threads.
 PIECE_BYTES = 4 << 20
 _WORKERS = min(4, os.cpu_count() or 1)
-_Rows = bytes | memoryview
 _Piece = TypeVar("_Piece")
 
 
@@ -112,14 +96,6 @@ def split_row(line: bytes, *, quoted: bool) -> list[bytes]:
     return [unquote(cell) for cell in cells] if quoted else cells
 
 
-def unquote(cell: bytes) -> bytes:
-    """A cell without the double quotes around it. GEO does not double quotes inside; others do."""
-    if len(cell) < 2 or not (cell.startswith(b'"') and cell.endswith(b'"')):
-        return cell
-    inner = cell[1:-1]
-    return inner.replace(b'""', b'"') if b'"' not in inner.replace(b'""', b"") else inner
-
-
 def read_numbers(
     block: Block,
     columns: Sequence[int],
@@ -140,12 +116,13 @@ def read_numbers(
     matrix = _Matrix(len(columns), about_bytes if pieces is not None else len(block.rows))
     cut = _cut(block) if pieces is None else pieces
     kind = np.dtype(np.int32 if whole else np.float64)
+    wanted = Wanted(len(block.header), columns, key, quoted=block.quoted)
     for part in _in_order(
         ((rows, matrix.reserve(rows, kind)) for rows in cut),
-        lambda piece: _numbers(piece[0], piece[1], block, key, columns, whole=whole),
+        lambda piece: number_part(piece[0], wanted, room=piece[1], whole=whole),
     ):
         trouble.add_piece(part)
-        keys.append(_unquoted(part.keys) if block.quoted else part.keys)
+        keys.append(part.keys)
         matrix.add(part.cells, part.n_bytes)
     names = pa.chunked_array(keys, type=pa.binary()).combine_chunks()
     notes = (*trouble.notes(), *_odd_names(names, block.origin))
@@ -170,11 +147,11 @@ class _Matrix:
     def values(self) -> np.ndarray[Any, Any]:
         return self._room[: self.n_rows]
 
-    def reserve(self, rows: _Rows, kind: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
+    def reserve(self, rows: Rows, kind: np.dtype[Any]) -> np.ndarray[Any, Any] | None:
         """Where the rows of the next piece will stand if they are of this kind, or None: they will be moved there."""
         if not compiled():
             return None
-        n_rows = line_ends(rows) + _unended(rows)
+        n_rows = line_ends(rows) + unended(rows)
         if not self._n_reserved:
             expected = int(n_rows / max(len(rows), 1) * self._about_bytes * 1.02)
             self._room = np.empty((max(expected, n_rows), self._room.shape[1]), kind, order="F")
@@ -224,7 +201,8 @@ def read_texts(block: Block, columns: Sequence[int] | None = None) -> tuple[pd.D
         frame, notes = read_texts(block, [0])
         return frame.iloc[:, :0], notes
     trouble, parts = Trouble(block), []
-    for part in _in_order(_cut(block), lambda rows: _strings(rows, block, wanted)):
+    those = Wanted(len(block.header), wanted, quoted=block.quoted)
+    for part in _in_order(_cut(block), lambda rows: text_part(rows, those)):
         trouble.add_piece(part)
         parts.append(part)
     names = unique_names([block.header[place] for place in wanted])
@@ -259,20 +237,6 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Part:
-    """A piece of a table, read: names and cells of its rows, its number of lines, and what did not fit in them.
-
-    ``cells``: of numbers one array, rows × columns; of texts an array for each column.
-    """
-
-    keys: Any
-    cells: Any
-    n_lines: int
-    n_bytes: int
-    odd: list[tuple[str, int, bytes]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Trouble:
     """What did not fit in a table, counted, with the line and cell of the first of each kind."""
 
@@ -281,7 +245,7 @@ class Trouble:
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
-    def add_piece(self, part: _Part) -> None:
+    def add_piece(self, part: Part) -> None:
         """Add the next piece; its lines are counted from 0."""
         for what, line, cell in part.odd:
             self.counts[what] = self.counts.get(what, 0) + 1
@@ -298,7 +262,7 @@ class Trouble:
         return f"{self.block.origin}: {count:,} {what}, the first in line {first + line}{example}"
 
 
-def _in_order(pieces: Iterable[_Piece], read: Callable[[_Piece], _Part]) -> Iterator[_Part]:
+def _in_order(pieces: Iterable[_Piece], read: Callable[[_Piece], Part]) -> Iterator[Part]:
     """``read`` of every piece, in order; in threads, a few ahead of the reader, where there are several."""
     rest = iter(pieces)
     start = list(islice(rest, 2))
@@ -306,7 +270,7 @@ def _in_order(pieces: Iterable[_Piece], read: Callable[[_Piece], _Part]) -> Iter
         yield from map(read, start)
         return
     with ThreadPoolExecutor(_WORKERS) as pool:
-        waiting: deque[Future[_Part]] = deque()
+        waiting: deque[Future[Part]] = deque()
         for piece in chain(start, rest):
             waiting.append(pool.submit(read, piece))
             if len(waiting) > 2 * _WORKERS:
@@ -331,194 +295,6 @@ def _line_end(view: memoryview, at: int) -> int:
             return at + found + 1
         at += 65536
     return len(view)
-
-
-def _numbers(
-    rows: _Rows,
-    room: np.ndarray[Any, Any] | None,
-    block: Block,
-    key: int,
-    columns: Sequence[int],
-    *,
-    whole: bool = False,
-) -> _Part:
-    return (
-        _compiled_numbers(rows, room, block, key, columns, whole=whole)
-        or _arrow_numbers(rows, block, key, columns, whole=whole)
-        or _slow_numbers(rows, block, key, columns)
-    )
-
-
-def _compiled_numbers(
-    rows: _Rows,
-    room: np.ndarray[Any, Any] | None,
-    block: Block,
-    key: int,
-    columns: Sequence[int],
-    *,
-    whole: bool,
-) -> _Part | None:
-    # A table of one column has rows that are empty cells.
-    if not compiled() or len(block.header) < 2:
-        return None
-    n_lines = line_ends(rows) if room is None else len(room) - _unended(rows)
-    for kind in (np.int32, np.int64, np.float64) if whole else (np.float64,):
-        if room is None or room.dtype != kind:
-            cells = np.empty((n_lines + _unended(rows), len(columns)), kind, order="F")
-        else:
-            cells = room
-        names = read_rows(
-            rows, len(block.header), key, columns, cells, quoted=block.quoted, missing=_MISSING_NAMES
-        )
-        if names is not None:
-            return _Part(names, cells[: len(names)], n_lines, len(rows))
-    return None
-
-
-def _arrow_numbers(
-    rows: _Rows, block: Block, key: int, columns: Sequence[int], *, whole: bool = False
-) -> _Part | None:
-    width = len(block.header)
-    kinds = [pa.float64()]
-    # pyarrow reads 0x10 as a whole number.
-    if whole and not any(mark in bytes(rows) for mark in (b"x", b"X")):
-        kinds = [pa.int32(), pa.int64(), pa.float64()]
-    for kind in kinds:
-        table = _fast(rows, width, {str(place): kind for place in columns} | {str(key): pa.binary()})
-        # A whole number cannot be missing.
-        if table is not None and not (
-            pa.types.is_integer(kind) and any(table[str(place)].null_count for place in columns)
-        ):
-            return _part(table, key, columns, rows)
-    return None
-
-
-def _part(table: Any, key: int, columns: Sequence[int], rows: _Rows) -> _Part:
-    cells = np.empty((table.num_rows, len(columns)), order="F")
-    if cells.size:
-        # In Arrow's own code, so that other threads run meanwhile. Asked for NaN, it makes whole numbers float.
-        (batch,) = table.select([str(place) for place in columns]).combine_chunks().to_batches()
-        floats = pa.types.is_floating(batch.schema.types[0])
-        cells = batch.to_tensor(null_to_nan=floats, row_major=False).to_numpy()
-    return _Part(table[str(key)].combine_chunks(), cells, _n_lines(rows), len(rows))
-
-
-def _strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
-    table = _fast(rows, len(block.header), {str(place): pa.string() for place in columns})
-    if table is None:
-        return _slow_strings(rows, block, columns)
-    cells = [table[str(place)].combine_chunks() for place in columns]
-    return _Part(
-        None, [_unquoted(cell) for cell in cells] if block.quoted else cells, _n_lines(rows), len(rows)
-    )
-
-
-def _fast(rows: _Rows, width: int, types: dict[str, Any]) -> Any:
-    """The rows by pyarrow, or None where one does not fit."""
-    # pyarrow would take a byte order mark off a name, and an empty cell for no row.
-    if bytes(rows[:3]) == BOM or width < 2:
-        return None
-    names = [str(place) for place in range(width)]
-    for missing in (_USUAL_MISSING, MISSING):
-        try:
-            return pyarrow.csv.read_csv(
-                pa.py_buffer(rows),
-                read_options=pyarrow.csv.ReadOptions(
-                    column_names=names, use_threads=False, block_size=len(rows) + 1
-                ),
-                parse_options=pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, double_quote=False),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types=types,
-                    include_columns=list(types),
-                    null_values=missing,
-                    strings_can_be_null=False,
-                ),
-            )
-        except pa.ArrowInvalid:
-            continue
-    return None
-
-
-def _unended(rows: _Rows) -> bool:
-    """Whether there is a last line without its end."""
-    return rows[-1:] != b"\n"
-
-
-def _n_lines(rows: _Rows) -> int:
-    # numpy lets other threads run meanwhile; bytes.count does not.
-    return int(np.count_nonzero(np.frombuffer(rows, dtype=np.uint8) == ord("\n")))
-
-
-def _slow_numbers(rows: _Rows, block: Block, key: int, columns: Sequence[int]) -> _Part:
-    names: list[bytes] = []
-    values: list[list[float]] = []
-    odd: list[tuple[str, int, bytes]] = []
-    for line, cells, extra in _slow_rows(rows, len(block.header), odd):
-        names.append(cells[key])
-        row = (
-            [np.nan] * len(columns)
-            if extra
-            else [_number(cells[place], line, block, odd) for place in columns]
-        )
-        values.append(row)
-    table = np.asarray(values, dtype=np.float64, order="F").reshape(len(names), len(columns))
-    return _Part(pa.array(names, type=pa.binary()), table, _n_lines(rows), len(rows), odd)
-
-
-def _slow_strings(rows: _Rows, block: Block, columns: Sequence[int]) -> _Part:
-    texts: list[list[str]] = []
-    odd: list[tuple[str, int, bytes]] = []
-    for line, cells, _ in _slow_rows(rows, len(block.header), odd):
-        row = []
-        for place in columns:
-            text, encoding = decode(unquote(cells[place]) if block.quoted else cells[place])
-            if encoding != "utf-8":
-                odd.append((f"cells are not UTF-8 and were read as {encoding}", line, cells[place]))
-            row.append(text)
-        texts.append(row)
-    arrays = [pa.array([row[place] for row in texts], type=pa.string()) for place in range(len(columns))]
-    return _Part(None, arrays, _n_lines(rows), len(rows), odd)
-
-
-def _slow_rows(
-    rows: _Rows, width: int, odd: list[tuple[str, int, bytes]]
-) -> Iterator[tuple[int, list[bytes], bool]]:
-    """Line, ``width`` cells, and whether the row had more of them than that; empty lines are no rows."""
-    for line, row in enumerate(bytes(rows).split(b"\n")):
-        if not row:
-            continue
-        cells = row.split(b"\t")
-        extra = any(cell.strip() for cell in cells[width:])
-        if extra:
-            odd.append((f"rows with more than {width} cells", line, cells[0]))
-        elif len(cells) < width:
-            odd.append((f"rows with fewer than {width} cells", line, cells[0]))
-        yield line, cells[:width] + [b""] * (width - len(cells)), extra
-
-
-def _number(cell: bytes, line: int, block: Block, odd: list[tuple[str, int, bytes]]) -> float:
-    if block.quoted:
-        cell = unquote(cell.strip())
-    if cell in _MISSING:
-        return np.nan
-    cell = cell.strip(b" ")
-    if _NUMBER.fullmatch(cell):
-        return float(cell)
-    if cell not in _MISSING:
-        odd.append(("cells hold text where a number should be, and were read as missing", line, cell))
-    return np.nan
-
-
-def _unquoted(array: Any) -> Any:
-    """The cells of an array of text or bytes without the quotes around them."""
-    cells = array.cast(pa.binary())
-    opens = pc.starts_with(cells, b'"')
-    if not pc.any(opens).as_py():
-        return array
-    usual = pc.and_(pc.and_(opens, pc.ends_with(cells, b'"')), pc.equal(pc.count_substring(cells, b'"'), 2))
-    if pc.all(usual).as_py():
-        return pc.binary_slice(cells, 1, -1).cast(array.type)
-    return pa.array([unquote(cell) for cell in cells.to_pylist()], type=pa.binary()).cast(array.type)
 
 
 def _odd_names(keys: Any, origin: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from omics_nb.errors import FormatError
 from omics_nb.geo import tables
+from omics_nb.geo.readers import MISSING, Wanted, slow_numbers
 from omics_nb.geo.tables import Block, read_numbers, read_texts
 
 IDENTIFIERS = [
@@ -193,7 +194,7 @@ cells = st.one_of(
     numbers.map(lambda value: f"{value:.17g}"),
     st.integers().map(str),
     st.sampled_from(
-        [*tables.MISSING, "Inf", "-inf", " 1", "2 ", "+3", ".5", "5.", "1e400", "1e-400", "1e5", "x", '"4"']
+        [*MISSING, "Inf", "-inf", " 1", "2 ", "+3", ".5", "5.", "1e400", "1e-400", "1e5", "x", '"4"']
     ),
 )
 names = st.text(st.characters(exclude_characters="\t\r\n", exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -203,7 +204,7 @@ names = st.text(st.characters(exclude_characters="\t\r\n", exclude_categories=["
 @given(st.lists(st.tuples(names, cells, cells), min_size=1, max_size=20), st.booleans())
 def test_both_readers_read_the_same(rows: list[tuple[str, str, str]], quoted: bool) -> None:
     made = block(rows, quoted=quoted)
-    slow = tables._slow_numbers(made.rows, made, 0, [1, 2])
+    slow = slow_numbers(made.rows, Wanted(len(made.header), [1, 2], quoted=quoted))
     found = read_numbers(made, [1, 2])
     np.testing.assert_array_equal(found.values, slow.cells)
     if not quoted:
