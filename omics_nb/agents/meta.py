@@ -13,7 +13,6 @@ from ..analysis.meta import Measure, MetaAnalysis
 from ..analysis.meta import meta_analysis as _meta_analysis
 from ..analysis.random_effects import Between, Test
 from ..errors import AnalysisError, DataError, DesignError, NotFoundError, PrivateRecordError
-from ..progress import tell
 from ..records import Contrast, DEResult, Hit, Hits, Query
 from .analysis import best_proposal, differential_expression, names_of_question
 from .data import fetch
@@ -70,7 +69,6 @@ def _analysed(
     for hit in hits:
         if len(results) == limit:
             break
-        tell(f"analysing {hit.accession}")
         try:
             results.append(_result(hit, hits.query, comparisons.get(hit.accession), method))
         except (DataError, DesignError, AnalysisError, NotFoundError, PrivateRecordError) as error:
