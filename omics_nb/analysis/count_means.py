@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .negative_binomial import information, row_blocks, sweep
+from .negative_binomial import information, row_blocks
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
 _TOLERANCE = 1e-12
 _MOST_STEPS = 250
+# Larger than the cache would like, for the last genes of a block take many steps by themselves.
+_BLOCK_CELLS = 65_536
 _GAIN = 1e-6
 #: Dispersions below it are taken by a series.
 SERIES_BELOW = 1e-4
@@ -59,7 +61,7 @@ def fit_means(
     a = np.broadcast_to(np.asarray(alpha, dtype=np.float64), (len(counts),))
     cells = cells_of(design)
     beta, mu = np.empty((len(counts), design.shape[1])), np.empty(counts.shape)
-    for rows in row_blocks(np.arange(len(counts)), counts.shape[1]):
+    for rows in row_blocks(np.arange(len(counts)), counts.shape[1], n_cells=_BLOCK_CELLS):
         begin = None if start is None else start[rows]
         if cells is None:
             beta[rows], mu[rows] = _scored(counts[rows], design, sizes, a[rows, None], begin)
@@ -177,10 +179,22 @@ def _damped_step(
     begun = np.where(np.isnan(damping[at]), 1e-6 * largest, damping[at])
     damping[at] = np.maximum(begun, 1e-16 * largest)
     matrices[diagonal, diagonal] += damping[at]
-    _, inverse = sweep(matrices)
     score = ((counts - mu) * rest) @ design
-    step = np.einsum("ijg,gj->gi", inverse, score)
+    step = _solved(matrices, score.T.copy()).T
     return step, np.asarray((step * score).sum(axis=1))
+
+
+def _solved(matrices: Floats, right: Floats) -> Floats:
+    """Solutions (p × genes) of positive definite systems (p × p × genes) by elimination; both are used up."""
+    p = len(matrices)
+    for k in range(p - 1):
+        row = matrices[k, k + 1 :] / matrices[k, k]
+        matrices[k + 1 :, k + 1 :] -= matrices[k + 1 :, None, k] * row
+        right[k + 1 :] -= row * right[k]
+    for k in range(p - 1, -1, -1):
+        right[k] -= np.einsum("jg,jg->g", matrices[k, k + 1 :], right[k + 1 :])
+        right[k] /= matrices[k, k]
+    return right
 
 
 def _likelihood(counts: Floats, alpha: Floats, eta: Floats, mu: Floats) -> Floats:

@@ -39,9 +39,9 @@ class GlmFit:
     converged: Bools
 
 
-def row_blocks(rows: Places, n_columns: int) -> Iterator[Places]:
-    """``rows`` in parts whose arrays fit in the cache."""
-    step = max(64, _BLOCK_CELLS // n_columns)
+def row_blocks(rows: Places, n_columns: int, *, n_cells: int = _BLOCK_CELLS) -> Iterator[Places]:
+    """``rows`` in parts of about ``n_cells`` numbers, which fit in the cache."""
+    step = max(64, n_cells // n_columns)
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
 
