@@ -129,7 +129,7 @@ def facts(pairs: Iterable[tuple[object, object]]) -> Html:
 def notes(texts: Iterable[object], *, kind: str = "note") -> Html | None:
     """Notes as a list, or None where there are none; ``kind`` "warn" sets them off as a warning."""
     items = [el("li", text) for text in texts]
-    return el("ul", items, class_=f"omics-notes omics-{kind}", role="note") if items else None
+    return el("ul", items, class_=f"omics-notes omics-{kind}") if items else None
 
 
 def fold(summary: object, *children: object, shown: bool = False) -> Html:

@@ -87,6 +87,20 @@ def page(browser: Any, dashboard: Dashboard, seen: Seen) -> Iterator[Any]:
     assert seen == Seen()
 
 
+def accessible(page: Any) -> None:
+    """axe-core finds nothing serious or critical on the page (https://github.com/dequelabs/axe-core)."""
+    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python brings axe-core")
+    page.evaluate(Path(package.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    bad = [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+    assert not bad, "\n".join(bad)
+
+
 @pytest.fixture
 def screenshots(tmp_path: Path) -> Path:
     """Where pictures go: the folder that OMICS_SCREENSHOTS names, or the test's own."""

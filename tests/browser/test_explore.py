@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.browser.conftest import Seen, picture
+from tests.browser.conftest import Seen, accessible, picture
 from tests.served import Dashboard
 
 pytestmark = pytest.mark.browser
@@ -101,6 +101,7 @@ def test_a_person_goes_from_a_question_to_a_report(
 
     appears(page, page.get_by_text("Quality of the values").first)
     page.get_by_label("Tested group").wait_for()
+    page.get_by_text("Sample by sample").click()
     picture(page, screenshots / "explore-3-study.png")
     page.get_by_role("button", name="Find genes that differ").click()
 
@@ -118,6 +119,7 @@ def test_a_person_goes_from_a_question_to_a_report(
     assert report.read_text(encoding="utf-8").lower().startswith("<!doctype html")
     picture(page, screenshots / "explore-4-result.png")
     assert fits(page)
+    accessible(page)
 
     page.set_viewport_size({"width": 390, "height": 800})
     assert fits(page)
@@ -148,6 +150,7 @@ def test_the_keyboard_alone_suffices_on_a_dark_page(
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Download report").wait_for()
     tab_to(page, "Download report")
+    accessible(page)
     picture(page, screenshots / "explore-6-dark.png")
 
 

@@ -220,6 +220,7 @@ def test_samples_are_dragged_or_chosen_into_their_list(page: Any) -> None:
     groups = {"GSM0": "tested", "GSM1": "reference", "GSM2": "out"}
     names = {"tested": "Tested: drug", "reference": "Reference: none"}
     start(page, "samples", samples=samples, groups=groups, names=names, disabled=False)
+    page.get_by_text("Sample by sample: 1 tested, 1 reference, 2 left out").click()
     reference = page.get_by_role("region", name="Reference: none")
     page.get_by_role("listitem").filter(has_text="GSM0").drag_to(reference)
     assert sent(page) == [{"move": ["GSM0"], "to": "reference"}]

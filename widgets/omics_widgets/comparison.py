@@ -20,10 +20,6 @@ from .samples import SampleGroups
 OWN_GROUPS = "chosen groups"
 _OWN = -1
 _MOST_LEVELS = 60
-_ONE_BY_ONE = (
-    "Sample by sample: drag a row to another list, or choose its list at its end. "
-    "Samples left out are not compared."
-)
 
 
 class ComparisonPicker(VBox):
@@ -60,7 +56,6 @@ class ComparisonPicker(VBox):
                 self._advice,
                 self.proposed,
                 marked(HBox(fields), "omics-fields"),
-                HTML(block(el("p", _ONE_BY_ONE, class_="omics-dim"))),
                 self.samples,
                 self._meaning,
                 self.compare,

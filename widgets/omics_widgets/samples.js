@@ -18,8 +18,11 @@ export function lists(samples, groups) {
 }
 
 function render({ model, el }) {
-  const root = make("div", { class: "omics-page omics-samples", role: "group", "aria-label": "Samples of each group" });
-  el.append(root);
+  const root = make("div", { class: "omics-samples", role: "group", "aria-label": "Samples of each group" });
+  const summary = make("summary", {}, "Sample by sample");
+  const advice = "Drag a row to another list, or choose its list at its end. Samples left out are not compared.";
+  // Folded at first: a study may have hundreds of rows, each a stop on the keyboard's way.
+  el.append(make("details", { class: "omics-page omics-samples-fold" }, summary, make("p", {}, advice), root));
   let focus = null;
   const names = () => ({ ...model.get("names"), out: "Left out" });
 
@@ -69,6 +72,8 @@ function render({ model, el }) {
   const show = () => {
     const scrolled = [...root.querySelectorAll("ul")].map((list) => list.scrollTop);
     const found = lists(model.get("samples"), model.get("groups"));
+    const sizes = GROUPS.map((group) => `${found[group].length} ${group === "out" ? "left out" : group}`);
+    summary.textContent = `Sample by sample: ${sizes.join(", ")}`;
     root.replaceChildren(...GROUPS.map((group) => column(group, found[group])));
     [...root.querySelectorAll("ul")].forEach((list, at) => (list.scrollTop = scrolled[at] ?? 0));
     if (focus === null) return;
