@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
@@ -44,6 +44,16 @@ _ANY_DAY = (
     + r")\.?,?\s+(?:19|20)\d{2}|(?:19|20)\d{2}"
 )
 _FEMALES, _MALES = r"(?:wom[ae]n|females?|girls?)", r"(?:m[ae]n|males?|boys?)"
+#: What a sex or an age is told by, and names may hold too.
+OF_PEOPLE = re.compile(
+    rf"\b(?:{_FEMALES}|{_MALES}|child\w*|juvenile|p(?:a?e)diatric|infantile|neonatal|newborn|adult)\b",
+    re.IGNORECASE,
+)
+YOUNG = re.compile(
+    r"\b(?:child(?:ren|hood)?|pa?ediatric|adolescents?|teenagers?|infants?|neonat(?:es?|al)|newborns?)\b",
+    re.IGNORECASE,
+)
+_GROWN = re.compile(r"\b(?:adults?|elderly)\b", re.IGNORECASE)
 _BOTH_SEXES = re.compile(rf"\b{_FEMALES}\b.*\b{_MALES}\b|\b{_MALES}\b.*\b{_FEMALES}\b", re.IGNORECASE)
 _THINGS = (
     r"(?:samples?|arrays?|chips?|patients?|subjects?|individuals?|donors?|people|participants?|specimens?|biopsies|"
@@ -88,7 +98,7 @@ _FRAGMENTS = {
     "unit": r"(?P<unit>years?|months?|weeks?|days?|decades?)",
     "years": r"(?:years?|yrs?|y|months?|mo|weeks?|wks?|days?)",
     "people": (
-        r"(?:young\s+)?(?:children|child|pa?ediatric|adolescents?|teenagers?|infants?|neonat(?:es?|al)|newborns?|adults?|"
+        r"(?:(?:young|older|old|middle-aged)\s+)?(?:children|child|pa?ediatric|adolescents?|teenagers?|infants?|neonat(?:es?|al)|newborns?|adults?|"
         r"elderly)(?:\s+(?:patients?|subjects?))?"
     ),
     # Only looked at: whose age is told by a bare number.
@@ -135,12 +145,18 @@ class _Seen(NamedTuple):
 _Reader = Callable[[_Seen], Conditions | None]
 
 
-def conditions(text: str, today: date) -> Conditions:
-    """Every condition of a question. QuestionError if two of them leave no study, as "after 2020, before 2015"."""
+def conditions(text: str, today: date, *, names: Sequence[tuple[int, int]] = ()) -> Conditions:
+    """Every condition of a question. QuestionError if two of them leave no study, as "after 2020, before 2015".
+
+    ``names`` are places of names that hold a sex or an age and are none: male infertility, adult T-cell leukemia.
+    """
     found = Conditions()
     for about, rules in _GROUPS:
         for pattern, read in _compiled(rules) if about.search(text) else ():
             found, text = _apply(pattern, read, text, found, today)
+        if rules is _DATE_RULES:
+            for start, end in names:
+                text = text[:start] + "\0" * (end - start) + text[end:]
     _check(found)
     return found
 
@@ -297,8 +313,11 @@ def _sex(sex: Literal["female", "male"]) -> _Reader:
     return read
 
 
-def _age(seen: _Seen) -> Conditions:
+def _age(seen: _Seen) -> Conditions | None:
     """An age as it was written; one in words does not replace one in numbers."""
+    whole = seen.match.string
+    if not any(letter.isdigit() for letter in seen.text) and YOUNG.search(whole) and _GROWN.search(whole):
+        return None  # "children and adults" is a comparison or no condition
     if seen.found.age and any(letter.isdigit() for letter in seen.found.age):
         return seen.found
     return replace(seen.found, age=seen.text.casefold())

@@ -17,8 +17,8 @@ from ..query import Query, Span, Term
 from . import grammar
 from .concepts import word_list
 from .entities import Reading, find
-from .filters import Conditions, conditions
-from .text import Token, singular, tokens
+from .filters import OF_PEOPLE, YOUNG, Conditions, conditions
+from .text import Token, key, singular, tokens
 
 if TYPE_CHECKING:
     from .lookup import Vocabulary
@@ -53,7 +53,7 @@ def understand(text: str, *, today: date | None = None, vocabulary: Vocabulary |
 
         vocabulary = embedded()
     free, accessions, platforms, places = _take_accessions(text)
-    read = conditions(free, today or date.today())
+    read = conditions(free, today or date.today(), names=_names_of_people(text, free, vocabulary))
     for start, end in read.spans:
         free = _blank(free, start, end)
     places = tuple(sorted((*places, *read.spans)))
@@ -97,6 +97,24 @@ def _take_accessions(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...], 
     platforms = tuple(name for name in names if name.startswith("GPL"))
     records = tuple(name for name in names if not name.startswith("GPL"))
     return text, records, platforms, tuple(match.span() for match, _ in found)
+
+
+def _names_of_people(text: str, free: str, vocabulary: Vocabulary) -> list[Span]:
+    """Places of names that hold a word for a sex or an age: "male infertility" asks for no men."""
+    if not OF_PEOPLE.search(text):
+        return []
+    named = [item.term for item in find(tokens(text), free, vocabulary).found if item.last > item.first]
+    return [
+        term.span
+        for term in named
+        if OF_PEOPLE.search(term.text) and not _is_known_without(YOUNG, term.text, vocabulary)
+    ]
+
+
+def _is_known_without(pattern: re.Pattern[str], name: str, vocabulary: Vocabulary) -> bool:
+    """Whether the rest of a name is one too: "pediatric ALL" is ALL, and an age; neonatal jaundice is no age."""
+    rest = pattern.sub("", name)
+    return rest != name and bool(vocabulary.names([key([word.norm for word in tokens(rest)])]))
 
 
 def _blank(text: str, start: int, end: int) -> str:

@@ -59,6 +59,8 @@ def normal(word: str) -> str:
 @lru_cache(maxsize=20_000)
 def singular(norm: str) -> str:
     """A normal word without its plural ending."""
+    if len(norm) > 5 and norm.endswith("ae"):
+        return norm[:-1]  # hyphae, larvae, papillae
     if len(norm) < 4 or not norm.endswith("s") or not norm.isalpha():
         return norm
     if norm.endswith("ies"):

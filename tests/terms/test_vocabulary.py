@@ -63,6 +63,14 @@ def test_a_former_symbol_of_a_gene_does_not_take_the_name_of_a_disease_or_cell_l
     assert clashes - {item.name for item in written.ambiguities()} <= {"A20", "PSA"}
 
 
+def test_no_name_of_something_else_takes_an_organism_with_it() -> None:
+    """ "knockout mice" are mice too."""
+    organism = re.compile(r"\b(humans?|mouse|mice|rats?|murine|bovine|porcine)\b", re.IGNORECASE)
+    others = [c for c in ALL if c.kind in ("cell_type", "tissue", "drug", "gene", "cell_line")]
+    names = {n for c in others for n in (c.label, *c.synonyms) if organism.search(n)}
+    assert names <= {"plasmacytoid dendritic cell, human"}
+
+
 def test_dataset_types_of_assays_exist() -> None:
     assert {kind for concept in ALL for kind in concept.types} <= set(written.dataset_types())
 
