@@ -47,7 +47,7 @@ def test_identifiers_stay_as_they_are() -> None:
     assert not notes
 
 
-@pytest.mark.parametrize("token", tables.MISSING)
+@pytest.mark.parametrize("token", MISSING)
 def test_missing_tokens_are_missing_in_values_and_silent(token: str) -> None:
     found = read_numbers(block([["a", token], ["b", "1"]]), [1])
     assert np.isnan(found.values[0, 0])
