@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from pandas import DataFrame
 from pydantic import InstanceOf
 
+from ..analysis.cell_quality import CellQuality
+from ..analysis.cell_quality import cell_quality as _cell_quality
 from ..analysis.de import Method
 from ..analysis.de import differential_expression as _differential_expression
 from ..analysis.design import propose_contrasts as _propose_contrasts
@@ -30,6 +33,15 @@ def quality(
     sheet; NoMatrixError where there are several matrices and none is named.
     """
     return _quality(study, platform=platform, factor=factor)
+
+
+def cell_quality(adata: Any, *, sample: str = "sample") -> InstanceOf[CellQuality]:
+    """Counts, genes and mitochondrial share of each cell of an AnnData of raw counts, and which cells stand out.
+
+    ``sample`` is the column of ``obs`` by which cells are judged among their own. Nothing is removed; scanpy takes the
+    AnnData from here.
+    """
+    return _cell_quality(adata, sample=sample)
 
 
 def propose_contrasts(study: InstanceOf[Study]) -> tuple[InstanceOf[Proposal], ...]:

@@ -38,6 +38,8 @@ WEIGHTS = {
 
 #: How many robust standard deviations further from its neighbours than the rest makes a sample an outlier.
 OUTLIER_CUTOFF = 5.0
+#: A batch that explains more of the first components is warned of.
+_BATCH_SHARE = 0.25
 _Y_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "EIF1AY", "EIF2S3Y")
 _OWN_COLUMNS = ("title", "source_name", "organism", "platform")
 
@@ -321,9 +323,9 @@ def _batch(samples: pd.DataFrame, values: Comparable, factor: str | None) -> Ite
         return
     name, share = max(shares.items(), key=lambda item: item[1])
     sentence = f"{name!r} explains {share:.0%} of the first two principal components beyond chance"
-    if share >= 0.3:
+    if share >= _BATCH_SHARE:
         sentence += f"; take it into the design: ~ {name} + {factor or 'factor'}."
-    yield Check("batch", shares, "ok" if share < 0.3 else "warn", sentence.rstrip(".") + ".")
+    yield Check("batch", shares, "ok" if share < _BATCH_SHARE else "warn", sentence.rstrip(".") + ".")
 
 
 def _first_components(values: Comparable) -> Floats:

@@ -19,6 +19,8 @@ from .around import publications_text as publications_text
 from .around import raw_data_html as raw_data_html
 from .around import raw_data_sentence as raw_data_sentence
 from .around import raw_data_text as raw_data_text
+from .cell_quality import cell_quality_html as cell_quality_html
+from .cell_quality import cell_quality_text as cell_quality_text
 from .enrichment import enrichment_html as enrichment_html
 from .enrichment import enrichment_text as enrichment_text
 from .markup import STYLE as STYLE
