@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, InstanceOf
 
 from ..errors import NotFoundError, QuestionError
-from ..index import Sort, choice
+from ..index import Choice, Sort, choice
+from ..index.embedding import AT_LEAST, TIMES, fuse
+from ..index.headers import shown_note
 from ..index.recognise import things_named
 from ..records import Hit, Hits, Query, Term
-from ..sources import Refines, open_source
+from ..sources import Refines, Source, open_source
 from ..terms import understand
 
 # So many things that an example names are asked for; a title's words count as much as so many of the summary's.
@@ -29,25 +31,39 @@ def search(
     within: InstanceOf[Hits] | Sequence[str] | None = None,
     sort: Sort = "relevance",
     facets: bool = False,
+    embedder: Callable[[Sequence[str]], Sequence[Sequence[float]]] | None = None,
 ) -> InstanceOf[Hits]:
     """Studies for a question, best first, each with the reasons it was found.
 
     ``source`` is ``demo``, ``mirror:FOLDER``, ``ncbi`` or another's name; the settings choose where it is None.
     ``within`` searches among hits (their source, where none is given) or accessions. ``sort`` may be "date" (newest
     first) or "samples" (most first). ``facets`` counts all matches by organism, type, platform, year, tissue and
-    disease. An empty result says why in its notes. QuestionError for a question that cannot be read, a limit below 1,
+    disease. ``embedder`` (texts → vectors) has a part in the order by relevance, and its cosine is shown with each hit.
+    An empty result says why in its notes. QuestionError for a question that cannot be read, a limit below 1,
     or where the source cannot do what is asked of it; SourceError where it cannot answer.
     """
     chosen = choice(limit, within, sort, facets)
     query = question if isinstance(question, Query) else understand(question)
     opened = open_source(source or (within.source if isinstance(within, Hits) else None))
+    if embedder is None:
+        return _search(opened, query, chosen)
+    if sort != "relevance":
+        raise QuestionError(f"an embedder has a part in the order by relevance, not in that by {sort}")
+    more = chosen._replace(limit=max(AT_LEAST, TIMES * limit))
+    hits = fuse(_search(opened, query, more), embedder, limit=limit)
+    notes = [note for note in hits.notes if not note.endswith(" are shown.")]
+    if hits.total > len(hits):
+        notes.append(shown_note(len(hits), hits.total))
+    return replace(hits, notes=tuple(notes))
+
+
+def _search(opened: Source, query: Query, chosen: Choice) -> Hits:
     if isinstance(opened, Refines):
         return opened.refine(query, chosen)
-    if chosen != choice(limit):
-        raise QuestionError(
-            f"the source {opened.spec} cannot search within hits, sort or count them", source=opened.spec
-        )
-    return opened.search(query, limit=limit)
+    if chosen != choice(chosen.limit):
+        why = f"the source {opened.spec} cannot search within hits, sort or count them"
+        raise QuestionError(why, source=opened.spec)
+    return opened.search(query, limit=chosen.limit)
 
 
 def similar(

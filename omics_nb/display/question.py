@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .markup import Html, accession_link, card, el, facts, fold, join, notes, source_line, table
@@ -89,7 +90,9 @@ def _hits_table(hits: Hits) -> Html:
         "Platforms",
         "Published",
     )
-    return table("Studies, best first", headers, [_hit_row(hit) for hit in hits], numeric={4})
+    is_ranked = all(before.score >= after.score for before, after in pairwise(hits))
+    caption = "Studies, best first" if is_ranked else "Studies"
+    return table(caption, headers, [_hit_row(hit) for hit in hits], numeric={4})
 
 
 def _hit_row(hit: Hit) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from ..records import StudyHeader
 from .text import FIELD_NAMES, field_texts
 
 _FIELDS = ("summary", "design", "samples")
+_LAST_TEXT = "design"
 _N_WORDS = 30
 _N_BEFORE = 3
 _WORD = re.compile(r"[^\W_]+")
@@ -32,7 +33,8 @@ class Snippet(NamedTuple):
 def snippet(header: StudyHeader, stems_by_field: Sequence[Sequence[str]], asked: Collection[str]) -> Snippet:
     """Some 30 words of the field where most different words of the question stand together, earlier fields first.
 
-    The title, unmarked, where no other field has any. ``stems_by_field`` are those of its ``field_texts``.
+    Samples only where neither summary nor design has any, and the title, unmarked, where no other field has.
+    ``stems_by_field`` are those of the header's ``field_texts``.
     """
     best, where = 0, ("title", 0)
     words: Sequence[str] = stems_by_field[0]
@@ -44,6 +46,8 @@ def snippet(header: StudyHeader, stems_by_field: Sequence[Sequence[str]], asked:
             n_different = len({stems[other] for other in places if place <= other < place + _N_WORDS})
             if n_different > best:
                 best, where, words = n_different, (field, place), stems
+        if best and field == _LAST_TEXT:
+            break  # sentences say more than sample sheets
     field, place = where
     text = field_texts(header)[field]
     first = max(place - _N_BEFORE, 0)

@@ -27,6 +27,7 @@ def test_the_built_in_agents_are_listed_with_their_types() -> None:
         "within",
         "sort",
         "facets",
+        "embedder",
     }
     assert all(agent.version for agent in listed.values())
 

@@ -34,7 +34,7 @@ from made_studies import made_questions, made_studies  # noqa: E402
 
 from omics_nb.index import add_studies, build, open_index, search_headers  # noqa: E402
 from omics_nb.index.text import stems_of  # noqa: E402
-from omics_nb.records import Query, StudyHeader  # noqa: E402
+from omics_nb.records import Hits, Query, StudyHeader  # noqa: E402
 from omics_nb.terms import understand  # noqa: E402
 
 N_MADE = 250_000
@@ -177,15 +177,10 @@ def speed(studies: list[StudyHeader]) -> None:
 def quality(studies: list[StudyHeader], folder: Path, relevance: dict[str, set[str]]) -> None:
     index = open_index(folder)
     methods: dict[str, Callable[[str], list[str]]] = {
-        "omics_nb": lambda question: [
-            hit.accession
-            for hit in search_headers(
-                studies, understand(question), limit=10**6, source="bench", synthetic=False
-            )
-        ],
-        "index on disk": lambda question: [
-            hit.accession for hit in index.search(understand(question), limit=10**6).hits
-        ],
+        "omics_nb": lambda question: everything(
+            search_headers(studies, understand(question), limit=10**6, source="bench", synthetic=False)
+        ),
+        "index on disk": lambda question: everything(index.search(understand(question), limit=10**6).hits),
         "plain BM25": plain_bm25(studies),
         "keyword overlap": keyword_overlap(studies),
     }
@@ -199,6 +194,11 @@ def quality(studies: list[StudyHeader], folder: Path, relevance: dict[str, set[s
     for name, values in rows.items():
         means = [statistics.mean(column) for column in zip(*values, strict=True)]
         print(f"{'mean':18}{name:18}" + "  {:.2f}    {:.3f}  {:.3f}".format(*means))
+
+
+def everything(hits: Hits) -> list[str]:
+    """The accessions of the hits, and after each those that are shown with it."""
+    return [name for hit in hits for name in (hit.accession, *hit.merged)]
 
 
 def measures(order: Sequence[str], relevant: set[str]) -> tuple[float, float, float]:
