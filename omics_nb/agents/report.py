@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import InstanceOf
 
+from ..analysis.enrichment import Enrichment
 from ..records import DEResult, Hits, Quality, Query, Study
 from ..reporting import Report, build_report
 
@@ -16,12 +17,22 @@ def report(
     query: InstanceOf[Query] | None = None,
     hits: InstanceOf[Hits] | None = None,
     quality: InstanceOf[Quality] | None = None,
+    enrichment: InstanceOf[Enrichment] | None = None,
     notes: tuple[str, ...] = (),
 ) -> InstanceOf[Report]:
     """A document of one comparison; ``.save("GSE….html")`` writes it, with JSON and CSV beside it.
 
-    ``notes`` say how the study and the comparison were chosen; the report shows them as they are.
+    Another suffix is another format: .pdf, .md, .ipynb, .json, .csv, .xlsx, .h5ad, or .zip for an RO-Crate of all.
+    ``enrichment`` is what ``enrich(result)`` found. ``notes`` say how the study and the comparison were chosen; the
+    report shows them as they are.
     """
     return build_report(
-        study, result, question=question, query=query, hits=hits, quality=quality, notes=notes
+        study,
+        result,
+        question=question,
+        query=query,
+        hits=hits,
+        quality=quality,
+        enrichment=enrichment,
+        notes=notes,
     )

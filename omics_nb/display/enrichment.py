@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .markup import accession_link, card, el, facts, notes, source_line, table
+from .markup import Html, accession_link, card, el, facts, join, notes, source_line, table
 from .numbers import decimal, p_value
 from .plain import source_text, table_text, wrap
 
@@ -22,15 +22,17 @@ _KINDS = {
 def enrichment_html(found: Enrichment) -> str:
     result = found.result
     heading = el("h3", accession_link(result.accession, synthetic=result.synthetic), " ", result.contrast)
-    headers, rows = _shown(found, _SHOWN)
-    caption = f"The {len(rows)} gene sets with the smallest P"
     return card(
-        heading,
-        source_line(result.source, synthetic=result.synthetic),
-        facts(_facts(found)),
-        notes(found.notes),
-        table(caption, headers, rows, numeric=range(1, len(headers) - 1)),
+        heading, source_line(result.source, synthetic=result.synthetic), enrichment_body(found, n=_SHOWN)
     )
+
+
+def enrichment_body(found: Enrichment, *, n: int) -> Html:
+    """Method, collection, notes, and the ``n`` sets with the smallest P."""
+    headers, rows = _shown(found, n)
+    caption = f"The {len(rows)} gene sets with the smallest P"
+    shown = table(caption, headers, rows, numeric=range(1, len(headers) - 1))
+    return join([facts(_facts(found)), notes(found.notes), shown])
 
 
 def enrichment_text(found: Enrichment, *, n: int = 15) -> str:

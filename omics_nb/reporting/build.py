@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform as _platform
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from ..analysis.enrichment import Enrichment
 from ..display.numbers import counted
 from ..display.result import counts_at, threshold_text
 from ..errors import AnalysisError, DataError
@@ -15,7 +17,7 @@ from ..index.summary import summarise
 from ..records import DEResult, Hits, Quality, Query, Study
 from .citations import cited_by
 from .document import Report, Statement
-from .methods import method_statements
+from .methods import enrichment_statements, method_statements
 from .repeat import how_to_repeat
 
 SMALL_GROUP = 3
@@ -32,22 +34,25 @@ def build_report(
     hits: Hits | None = None,
     quality: Quality | None = None,
     figures: Sequence[Figure] | None = None,
+    enrichment: Enrichment | None = None,
     notes: Sequence[str] = (),
     created: str | None = None,
 ) -> Report:
     """The report of one comparison; ``notes`` say how study and comparison were chosen, and are shown.
 
-    ``quality`` and ``figures`` are made here where they are not given; a figure that these data do not allow
-    is left out with a warning that says why. ``created`` is an ISO time in UTC, now by default. DataError
-    where ``result`` or ``quality`` is of another study, source or platform.
+    ``enrichment`` is shown where it is given. ``quality`` and ``figures`` are made here where they are not; a
+    figure that these data do not allow is left out with a warning that says why. ``created`` is an ISO time in
+    UTC, now by default. DataError where ``result``, ``quality`` or ``enrichment`` is of another study, source or
+    platform.
     """
     _same_study(study, result, quality)
+    _same_result(result, enrichment)
     query = query or (hits.query if hits else None)
     quality = quality or _judge(study, result)
     lost: tuple[str, ...] = ()
     if figures is None:
         figures, lost = draw_figures(study, result)
-    said = method_statements(study, result)
+    said = (*method_statements(study, result), *enrichment_statements(enrichment))
     return Report(
         title=_title(study, result),
         question=question or (query.text if query else None),
@@ -59,13 +64,14 @@ def build_report(
         figures=tuple(figures),
         notes=tuple(notes),
         warnings=(*_warnings(study, result, quality), *lost),
-        findings=tuple(_findings(study, result, hits)),
+        findings=(*_findings(study, result, hits), *_set_findings(enrichment)),
         comparison=tuple(_comparison(result)),
         methods=said,
         citations=cited_by(said),
         repeat=how_to_repeat(study, result, question=question or (query.text if query else None)),
         created=created or datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(result.versions),
+        enrichment=enrichment,
         said=summarise(study, query, limit=_SENTENCES, source=study.source),
     )
 
@@ -91,6 +97,22 @@ def _same_study(study: Study, result: DEResult, quality: Quality | None) -> None
     if quality is not None and quality.platform != result.platform:
         raise DataError(
             f"the quality is of platform {quality.platform}, the result of {result.platform}; give those of one"
+        )
+
+
+def _same_result(result: DEResult, enrichment: Enrichment | None) -> None:
+    if enrichment is None:
+        return
+    of = enrichment.result
+    if (of.accession, of.platform, of.contrast, of.source) != (
+        result.accession,
+        result.platform,
+        result.contrast,
+        result.source,
+    ):
+        raise DataError(
+            f"the enrichment is of {of.accession}, {of.platform}, {of.contrast}; the result is of {result.accession}, "
+            f"{result.platform}, {result.contrast}; give that of one result"
         )
 
 
@@ -179,6 +201,18 @@ def _findings(study: Study, result: DEResult, hits: Hits | None) -> Iterator[Sta
         )
 
 
+def _set_findings(enrichment: Enrichment | None) -> Iterator[Statement]:
+    if enrichment is None:
+        return
+    found = enrichment.significant()
+    named = ", ".join(str(name) for name in found.index[:3])
+    yield Statement(
+        f"{len(found):,} of {len(enrichment.table):,} gene sets of {enrichment.collection} have FDR ≤ 0.05"
+        + (f": {named}{' …' if len(found) > 3 else ''}." if named else "."),
+        f"{enrichment.result.accession}, gene sets: FDR",
+    )
+
+
 def _strongest(result: DEResult, place: str) -> Statement:
     row = result.top(1).iloc[0]
     feature = str(row.name)
@@ -205,7 +239,21 @@ def _comparison(result: DEResult) -> Iterator[Statement]:
     )
     change = result.columns.change
     yield Statement(f"A positive {change} means higher in {tested}.", f"{result.accession}: {change}")
-    yield Statement(f"The model is {result.design}.", f"{result.accession}: design")
+    yield Statement(
+        f"The model is {result.design}: {_in_words(result)}.", f"{result.accession}: design, contrast"
+    )
+
+
+def _in_words(result: DEResult) -> str:
+    """What the formula says, by the columns that it names."""
+    named = re.findall(r"`([^`]+)`|([A-Za-z_.][\w.]*)", result.design)
+    columns = dict.fromkeys(quoted or plain for quoted, plain in named)
+    others = [name for name in columns if name not in {result.contrast.factor, "C", "numeric"}]
+    if not others:
+        return f"each feature has a mean for each level of {result.contrast.factor}, and nothing else is allowed for"
+    allowed = " and ".join(others)
+    crossed = ", which may change the effect of each other," if re.search(r"[:*]", result.design) else ""
+    return f"the effect of {result.contrast.factor} is estimated with differences by {allowed}{crossed} allowed for"
 
 
 def _versions(of_result: Mapping[str, str]) -> dict[str, str]:

@@ -113,6 +113,19 @@ _PUBLICATIONS = (
         "https://doi.org/10.1093/bioinformatics/bti270",
     ),
     Citation(
+        "Subramanian 2005",
+        "Subramanian A, Tamayo P, Mootha VK, et al. Gene set enrichment analysis: a knowledge-based approach for "
+        "interpreting genome-wide expression profiles. Proceedings of the National Academy of Sciences "
+        "2005;102(43):15545–15550.",
+        "https://doi.org/10.1073/pnas.0506580102",
+    ),
+    Citation(
+        "Fang 2023",
+        "Fang Z, Liu X, Peltz G. GSEApy: a comprehensive package for performing gene set enrichment analysis in "
+        "Python. Bioinformatics 2023;39(1):btac757.",
+        "https://doi.org/10.1093/bioinformatics/btac757",
+    ),
+    Citation(
         "Benjamini 1995",
         "Benjamini Y, Hochberg Y. Controlling the false discovery rate: a practical and powerful approach to "
         "multiple testing. Journal of the Royal Statistical Society B 1995;57(1):289–300.",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..analysis.enrichment import Enrichment
 from ..display.markup import clean
 from ..display.plain import one_line, source_text, wrap
 from ..figures import Figure
@@ -75,7 +76,8 @@ class Report:
 
     ``notes`` say how the study and the comparison were chosen. ``warnings`` come first wherever the report
     is shown. ``findings``, ``comparison`` and ``methods`` are statements whose numbers were taken from the
-    tables of ``result``. ``said`` are the study's own sentences for the question. ``created`` is an ISO time in UTC.
+    tables of ``result``. ``said`` are the study's own sentences for the question, ``enrichment`` the gene sets of
+    the result. ``created`` is an ISO time in UTC.
     """
 
     title: str
@@ -96,6 +98,7 @@ class Report:
     created: str
     versions: Mapping[str, str]
     said: Summary | None = None
+    enrichment: Enrichment | None = None
 
     @property
     def synthetic(self) -> bool:

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from ..analysis.enrichment import Enrichment
 from ..errors import DataError
 from ..records import DEResult
 from .document import Report, SavedReport
@@ -205,8 +206,14 @@ def report_json(report: Report) -> str:
         "figures": [_fields(figure, "name", "title", "text", "table") for figure in report.figures],
         **_fields(report, "notes", "warnings", "findings", "comparison"),
         **_fields(report, "methods", "citations", "repeat", "versions", "said"),
+        "enrichment": _without_result(report.enrichment),
     }
     return json.dumps(plain(document), allow_nan=False, separators=(",", ":"))
+
+
+def _without_result(found: Enrichment | None) -> dict[str, Any] | None:
+    """The gene sets; the result that they are of is in the document already."""
+    return _fields(found, *_names(found, without=("result",))) if found else None
 
 
 def _names(value: Any, *, without: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..analysis.enrichment import Enrichment
 from ..display.numbers import counted
 from ..records import DEResult, Study
 from .document import Statement
@@ -166,6 +167,23 @@ def _adjustment(result: DEResult) -> Statement:
         f"the features with {adj_p} ≤ 0.05, at most 5 % are expected to be false.{filtered}",
         f"{result.accession}: {adj_p}",
         ("Benjamini 1995", "Bourgon 2010") if filtered else ("Benjamini 1995",),
+    )
+
+
+def enrichment_statements(found: Enrichment | None) -> Iterator[Statement]:
+    """How gene sets were judged, where they were."""
+    if found is None:
+        return
+    sets = f"{len(found.table):,} sets of {found.collection} (SHA-256 {found.sha256[:12]}…)"
+    how = {
+        "gsea": "by preranked gene set enrichment analysis of the test statistic",
+        "ora": "by the hypergeometric test for over-representation among the genes that are called",
+    }[found.kind]
+    given = ", ".join(f"{name} {value}" for name, value in found.options.items())
+    yield Statement(
+        f"Gene sets were judged {how}, with {found.n_genes:,} genes and the {sets}; {given}. gseapy computed it.",
+        f"{found.result.accession}: gene sets, {found.kind}",
+        ("Subramanian 2005", "Fang 2023") if found.kind == "gsea" else ("Fang 2023",),
     )
 
 

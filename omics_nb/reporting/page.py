@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..display import markup, question, result, study
+from ..display.enrichment import enrichment_body
 from ..display.markup import Html, el, join
 from ..display.summary import summary_body
 from ..figures import figure_body
@@ -15,6 +16,7 @@ from .document import Citation, Report, Statement
 
 _SAMPLES_SHOWN = 60
 _TOP_SHOWN = 30
+_SETS_SHOWN = 20
 #: Figures that say what the data are worth; the others say what was found.
 OF_SAMPLES = frozenset({"box", "density", "pca", "correlation"})
 _PAGE_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -114,6 +116,11 @@ def _sections(report: Report) -> list[Section]:
         ("design", "Design and comparison", _design(report)),
         ("results", "Results", _results(report)),
         ("figures", "Figures", _figures(report, of_samples=False)),
+        (
+            "enrichment",
+            "Gene sets",
+            enrichment_body(report.enrichment, n=_SETS_SHOWN) if report.enrichment else None,
+        ),
         ("methods", "Methods", _methods(report)),
         ("repeat", "How to repeat it", _repeat(report)),
         ("versions", "Versions", _versions(report)),

@@ -52,6 +52,8 @@ def report_xlsx(report: Report) -> bytes:
 def _sheets(report: Report) -> Iterator[tuple[str, Rows]]:
     yield "Summary", _summary(report)
     yield "Results", _frame(report.result.table, "feature")
+    if report.enrichment:
+        yield "Gene sets", _frame(report.enrichment.table, "set")
     yield "Samples", _frame(report.study.samples, "sample")
     yield "Quality", _quality(report)
     if report.hits:

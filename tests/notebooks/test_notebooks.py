@@ -42,7 +42,8 @@ def nbval(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_notebooks_that_people_are_pointed_to_are_there() -> None:
-    assert {"explore", "tutorial", "search", "report", "geo", "workflow"} <= {path.stem for path in PATHS}
+    pointed_to = {"explore", "tutorial", "search", "report", "geo", "workflow", "differential_expression"}
+    assert pointed_to <= {path.stem for path in PATHS}
 
 
 @EACH
@@ -146,6 +147,19 @@ def test_papermill_takes_the_anatomy_to_a_real_study(
     text = printed(papermill("geo.ipynb", tmp_path, source=f"mirror:{shared / 'geo'}", study=accession))
     assert [part for part in said if part not in text] == []
     assert "was read" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("accession", "tested"), [("GSE42872", 33_297), ("GSE4107", 54_675)])
+def test_papermill_takes_the_differential_expression_to_real_studies(
+    accession: str, tested: int, shared: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "de.xlsx"
+    source = f"mirror:{shared / 'geo'}"
+    done = papermill("differential_expression.ipynb", tmp_path, source=source, study=accession, out=str(out))
+    assert f"of {tested:,} features tested differ at least twofold" in printed(done)
+    assert out.is_file()
 
 
 @pytest.mark.filterwarnings("default")

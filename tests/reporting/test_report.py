@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -379,3 +381,63 @@ def test_two_comparisons_never_share_a_file_name() -> None:
     levels = ["drug", "TNFα", "TNFβ", "x" * 200, "x" * 200 + "y", "../../etc"]
     assert len({name(level) for level in levels}) == len(levels)
     assert all(len(name(level)) <= 100 and re.fullmatch(r"[A-Za-z0-9.-]+", name(level)) for level in levels)
+
+
+@pytest.mark.parametrize(
+    ("design", "said"),
+    [
+        ("~ agent", "each feature has a mean for each level of agent, and nothing else is allowed for"),
+        ("~ batch + agent", "the effect of agent is estimated with differences by batch allowed for"),
+        ("~ `cell line` + C(batch) + agent", "with differences by cell line and batch allowed for"),
+        ("~ sex * agent", "differences by sex, which may change the effect of each other, allowed for"),
+    ],
+)
+def test_the_design_is_told_in_words_beside_its_formula(design: str, said: str) -> None:
+    (told,) = (
+        statement.text
+        for statement in report_of(replace_result(real(), design=design)).comparison
+        if statement.text.startswith("The model is")
+    )
+    assert told.startswith(f"The model is {design}: ")
+    assert said in told
+
+
+@pytest.fixture(scope="module")
+def with_sets() -> Report:
+    import omics_nb as omics
+
+    study = omics.fetch("GSE9000003", source="demo")
+    result = omics.differential_expression(study, contrast=("agent", "vemurafenib", "vehicle"))
+    return omics.report(study, result, enrichment=omics.enrich(result, kind="ora", min_size=2))
+
+
+def test_gene_sets_are_a_section_a_finding_and_a_method(with_sets: Report) -> None:
+    assert with_sets.enrichment is not None
+    found = with_sets.enrichment.significant()
+    said = [statement.text for statement in with_sets.findings]
+    assert any(
+        text.startswith(f"{len(found)} of {len(with_sets.enrichment.table)} gene sets") for text in said
+    )
+    shown = Page(with_sets.to_html().removeprefix("<!DOCTYPE html>"))
+    assert "gene sets with the smallest P" in shown.text
+    assert str(with_sets.enrichment.table.index[0]) in shown.text
+    assert "Fang 2023" in {citation.key for citation in with_sets.citations}
+    assert any("hypergeometric test" in statement.text for statement in with_sets.methods)
+
+
+def test_gene_sets_are_in_the_document_for_programs_and_in_the_workbook(
+    with_sets: Report, tmp_path: Path
+) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    assert with_sets.enrichment is not None
+    read = json.loads(with_sets.to_json())
+    assert read["enrichment"]["kind"] == "ora"
+    assert read["enrichment"]["table"]["index"] == list(with_sets.enrichment.table.index)
+    book = openpyxl.load_workbook(with_sets.save(tmp_path / "r.xlsx").files["xlsx"])
+    assert book["Gene sets"].max_row == len(with_sets.enrichment.table) + 1
+
+
+def test_gene_sets_of_another_result_are_refused(with_sets: Report) -> None:
+    other = replace(with_sets.result, contrast=Contrast("agent", "vehicle", "vemurafenib"))
+    with pytest.raises(DataError, match="give that of one result"):
+        build_report(with_sets.study, other, enrichment=with_sets.enrichment)
