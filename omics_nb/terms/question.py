@@ -16,7 +16,7 @@ from ..errors import QuestionError
 from ..query import Query, Span, Term
 from . import grammar
 from .concepts import word_list
-from .entities import Reading, find
+from .entities import Found, Reading, find
 from .filters import OF_PEOPLE, YOUNG, Conditions, conditions
 from .text import Token, key, singular, tokens
 
@@ -133,10 +133,8 @@ class _Parts(NamedTuple):
 
 def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
     text, free, words, reading, read = parts
-    found = [item for item in reading.found if not _after_non(words, item.first, free)]
     negated = grammar.negated_spans(free)
-    saying_no = grammar.negating_words(free) if negated else []
-    found = [item for item in found if not _inside(item.term, saying_no)]
+    found = _meant(parts)
     compared = grammar.comparison(free, words, found)
     plain, ignored = _plain_words(words, reading, free, negated)
     named = [*(item.term for item in found), *_knockouts(free, vocabulary)]
@@ -162,6 +160,16 @@ def _query(parts: _Parts, vocabulary: Vocabulary) -> Query:
         has_raw=read.has_raw,
         has_counts=read.has_counts,
     )
+
+
+def _meant(parts: _Parts) -> list[Found]:
+    """What was found, without the disease of "non-diabetic" and the leaf of "leave out"."""
+    saying_no = grammar.negating_words(parts.free)
+    return [
+        item
+        for item in parts.reading.found
+        if not _after_non(parts.words, item.first, parts.free) and not _inside(item.term, saying_no)
+    ]
 
 
 def _knockouts(text: str, vocabulary: Vocabulary) -> list[Term]:

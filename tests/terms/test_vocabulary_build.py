@@ -146,6 +146,20 @@ def test_embedded_names_stay_what_they_were(files: dict[str, Path]) -> None:
     assert understand("samples").terms == ()
 
 
+def test_a_name_of_a_kind_that_would_win_does_not_win(tmp_path: Path) -> None:
+    path = tmp_path / "diseases.obo"
+    path.write_text(
+        "format-version: 1.2\nontology: doid\n\n[Term]\nid: DOID:9000001\nname: zorbic fever\n"
+        'synonym: "liver" EXACT []\nsynonym: "spleens" EXACT []\n'
+    )
+    build_vocabulary([str(path)])
+    assert [term.kind for term in understand("zorbic fever of liver and spleen").terms] == [
+        "disease",
+        "tissue",
+        "tissue",
+    ]
+
+
 def test_words_and_shared_aliases_are_no_genes(files: dict[str, Path]) -> None:
     build_vocabulary([str(files["hgnc.txt"])])
     assert understand("zorba in liver").of("gene") == (), "a symbol of letters needs its capitals"
