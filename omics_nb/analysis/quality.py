@@ -16,6 +16,7 @@ import pandas as pd
 from ..errors import DataError, ScaleError
 from ..records import Check, Quality, Study, Verdict
 from .groups import is_nuisance, propose_contrasts, with_groups
+from .hidden import hidden_split
 from .values import Comparable, comparable, principal_components, sample_correlation
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +32,7 @@ WEIGHTS = {
     "duplicates": 2.0,
     "sex": 2.0,
     "batch": 2.0,
+    "hidden groups": 2.0,
     "distribution": 1.0,
     "library size": 1.0,
     "detected genes": 1.0,
@@ -75,6 +77,7 @@ def quality(study: Study, *, platform: str | None = None, factor: str | None = N
         *_library(study, platform),
         *_sex(study, platform, values, samples),
         *_batch(samples, values, chosen),
+        *_hidden(study, platform, values, samples, outliers),
     ]
     return _graded(study, platform, checks, values.decision.scale, tuple(outliers))
 
@@ -326,6 +329,30 @@ def _batch(samples: pd.DataFrame, values: Comparable, factor: str | None) -> Ite
     if share >= _BATCH_SHARE:
         sentence += f"; take it into the design: ~ {name} + {factor or 'factor'}."
     yield Check("batch", shares, "ok" if share < _BATCH_SHARE else "warn", sentence.rstrip(".") + ".")
+
+
+def _hidden(
+    study: Study, platform: str, values: Comparable, samples: pd.DataFrame, outliers: dict[str, float]
+) -> Iterator[Check]:
+    """Whether samples, outliers aside, fall into groups that the sheet does not tell; sex is named where it is that."""
+    kept = np.array([name not in outliers for name in values.samples])
+    try:
+        components = principal_components(values.values[:, kept], n_components=2)
+    except DataError:
+        return
+    split = hidden_split(components.scores, components.explained, with_groups(samples)[kept])
+    if split is None:
+        yield Check("hidden groups", (), "ok", "No clear division of the samples is missing from the sheet.")
+        return
+    names = tuple(np.array(values.samples)[kept][np.array(split.above)])
+    said = f"Component {split.component} ({split.share:.0%} of the variance) divides the samples into {len(names)} and "
+    said += f"{int(kept.sum()) - len(names)}, which no column of the sheet tells"
+    marker = _sex_marker(study, platform, values)
+    if marker is not None and abs(np.corrcoef(marker[kept], split.above)[0, 1]) > 0.9:
+        said += "; by XIST and Y-linked genes it is the sex. Add it as a factor: study.with_factor('sex', …)."
+    else:
+        said += ": a batch that nobody wrote down? Ask, or add it as a factor: study.with_factor('batch', …)."
+    yield Check("hidden groups", names, "warn", said)
 
 
 def _first_components(values: Comparable) -> Floats:

@@ -41,6 +41,33 @@ def test_a_batch_that_the_sheet_tells_is_warned_of_with_the_design_to_take(acces
     assert f"{known.batch_column} + " in check.sentence
 
 
+def test_a_batch_that_the_sheet_does_not_tell_is_seen_in_the_values() -> None:
+    hidden = [accession for accession, known in KNOWN.items() if known.batches and not known.batch_column]
+    assert hidden
+    for accession in hidden:
+        check = quality(study_of(accession)).check("hidden groups")
+        assert check.verdict == "warn"
+        batches = [KNOWN[accession].batches[sample] for sample in check.value]
+        assert len(set(batches)) == 1
+        assert "a batch that nobody wrote down" in check.sentence
+
+
+def test_sex_that_the_sheet_does_not_tell_is_named() -> None:
+    assert "it is the sex" in quality(study_of("GSE9000030")).check("hidden groups").sentence
+
+
+def test_few_studies_look_as_if_something_were_hidden() -> None:
+    told = [accession for accession, known in KNOWN.items() if not known.batches and not known.swaps]
+    warned = []
+    for accession in told:
+        study = study_of(accession)
+        for platform in study.matrices:
+            checks = {check.name: check for check in quality(study, platform=platform).checks}
+            if "hidden groups" in checks and checks["hidden groups"].verdict != "ok":
+                warned.append(accession)
+    assert warned == ["GSE9000030"]
+
+
 def test_false_discoveries_are_held_over_all_embedded_studies() -> None:
     shares, power = [], []
     for accession, known in KNOWN.items():
