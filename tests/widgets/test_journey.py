@@ -81,9 +81,11 @@ def test_the_whole_journey_by_its_buttons(run: Any, words: Any, html: Any, tmp_p
         result = page.found.result
         assert result.contrast == page.picker.contrast
         assert str(result.top(1).index[0]) in words(page.result)
-        [volcano, chosen] = [view for part in page.result.children[1:] for view in figure_views(part)]
-        drawn = [volcano, chosen]
-        for view in drawn:
+        while not page.result.explorer._gene.children:  # drawn after the numbers are there
+            await asyncio.sleep(0.01)
+        views = [view for part in page.result.children[1:] for view in figure_views(part)]
+        [volcano, _, chosen] = views
+        for view in (volcano, chosen):
             assert view.children[0].data
             assert "samples" in words(view) or "features" in words(view)
 

@@ -28,6 +28,7 @@ if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
 if TYPE_CHECKING:
     from .comparison import ComparisonPicker as ComparisonPicker
     from .copylink import LinkButton as LinkButton
+    from .explorer import ResultExplorer as ResultExplorer
     from .figures import FigureChoice as FigureChoice
     from .figures import FigureView as FigureView
     from .forms import Form as Form
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from .run_panel import RunPanel as RunPanel
     from .runs import RunsView as RunsView
     from .study import StudySheet as StudySheet
+    from .study_page import StudyPage as StudyPage
+    from .study_page import open_study as open_study
     from .table import Column as Column
     from .table import Table as Table
     from .task import Cancelled as Cancelled
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "comparison": "ComparisonPicker",
     "copylink": "LinkButton",
+    "explorer": "ResultExplorer",
     "figures": "FigureChoice FigureView",
     "forms": "Form form",
     "front": "home recent_runs",
@@ -66,6 +70,7 @@ _HOMES = {
     "run_panel": "RunPanel",
     "runs": "RunsView",
     "study": "StudySheet",
+    "study_page": "StudyPage open_study",
     "table": "Column Table",
     "task": "Cancelled Task",
     "trouble": "error_card",

@@ -83,7 +83,7 @@ class Explore(VBox):
         self.found = Found()
         self.tasks = {name: Task() for name in ("search", "open", "compare", "save")}
         self.box = QuestionBox(
-            lambda: self._start("search", self.search),
+            self._ask,
             question=question,
             source=source or known.source,
             sources=sources.names(),
@@ -115,6 +115,9 @@ class Explore(VBox):
 
     def __repr__(self) -> str:
         return f"Explore({self.box.question!r}, source={self.box.source!r})"
+
+    def _ask(self) -> None:
+        self._start("search", self.search)
 
     async def search(self, edited: Callable[[], Query] | None = None) -> Hits:
         """The hits for the question in the box, shown; QuestionError or SourceError as a card and raised.
@@ -184,10 +187,11 @@ class Explore(VBox):
 
         report = await self._run("compare", f"Comparing {contrast.tested} with {contrast.reference}", work)
         self.found = replace(self.found, report=report)
-        self.result.show(report)
+        self.result.show(report, explored=True)
         self._reveal(5)
         self._reveal(6)
         self._go_to(5)
+        await self.result.explorer.show(report.result, study)
         return report.result  # type: ignore[no-any-return]
 
     async def save(self) -> Any:

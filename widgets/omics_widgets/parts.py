@@ -61,17 +61,21 @@ def switched_off(controls: Iterable[Any]) -> Iterator[None]:
 
 
 class Step(VBox):
-    """One step of a page: a numbered heading and its parts, hidden until ``reveal()``."""
+    """One step of a page: a numbered heading and its parts, hidden until ``reveal()``.
 
-    def __init__(self, number: int, title: str, *parts: Any) -> None:
+    ``shown`` is the number that a person sees, where it is another than that by which the page knows the step.
+    """
+
+    def __init__(self, number: int, title: str, *parts: Any, shown: int | None = None) -> None:
         self.number = number
+        self._shown = number if shown is None else shown
         self._heading = HTML()
         super().__init__([self._heading, *parts])
         marked(self, "omics-step", f"omics-step-{number}")
         self.entitle(title)
 
     def entitle(self, title: str) -> None:
-        mark = el("span", self.number, class_="omics-number", aria_hidden="true")
+        mark = el("span", self._shown, class_="omics-number", aria_hidden="true")
         self._heading.value = block(el("h2", mark, title))
 
     def reveal(self, shown: bool = True) -> None:

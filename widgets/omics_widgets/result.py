@@ -15,6 +15,7 @@ from omics_nb.display.result import counts_at, groups_table, result_body, thresh
 from omics_nb.figures import Figure
 from omics_nb.records import DEResult
 
+from .explorer import ResultExplorer
 from .figures import FigureChoice, FigureView, warm_up
 from .parts import block, button, marked, visible
 
@@ -47,7 +48,7 @@ class ReportLike(Protocol):
 
 
 class ResultView(VBox):
-    """Shows a report's warnings, its volcano and table, and the other figures."""
+    """Shows a report's warnings, its volcano and table, and the other figures; with its study, to be explored."""
 
     def __init__(self) -> None:
         warm_up()
@@ -56,9 +57,12 @@ class ResultView(VBox):
         self._numbers = marked(HTML(), "omics-numbers")
         self._others = marked(VBox(), "omics-others")
         beside = marked(HBox([self._volcano, self._numbers]), "omics-beside")
-        super().__init__([self._summary, beside, self._others])
+        self.explorer = ResultExplorer()
+        super().__init__([self._summary, self.explorer, beside, self._others])
 
-    def show(self, report: ReportLike) -> None:
+    def show(self, report: ReportLike, *, explored: bool = False) -> None:
+        """The report; where its result is explored, ``explorer.show(result, study)`` draws the volcano."""
+        visible(self.explorer, explored)
         result = report.result
         first = [figure for figure in report.figures if figure.name == _FIRST]
         others = [figure for figure in report.figures if figure.name != _FIRST]
@@ -68,7 +72,7 @@ class ResultView(VBox):
             result_body(result, n_top=_TOP), fold("Samples in each group", groups_table(result))
         )
         # After the numbers beside it, as it measures the room that they leave.
-        self._volcano.children = [FigureView(figure) for figure in first]
+        self._volcano.children = [] if explored else [FigureView(figure) for figure in first]
         self._others.children = [FigureChoice(others, chosen=_SECOND)] if others else []
 
 
