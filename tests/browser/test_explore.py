@@ -107,6 +107,9 @@ def test_a_person_goes_from_a_question_to_a_report(
 
     appears(page, volcano(page))
     look_closely(page, volcano(page))
+    row = page.locator(".omics-step-5 .omics-body .omics-row").nth(2)
+    row.click()
+    page.locator(".omics-gene h3", has_text=row.locator(".omics-kind-main").inner_text()).wait_for()
     assert page.locator(".omics-numbers tbody tr").count() > 10
     assert page.get_by_text("synthetic data").first.is_visible()
 

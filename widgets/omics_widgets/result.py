@@ -63,6 +63,7 @@ class ResultView(VBox):
     def show(self, report: ReportLike, *, explored: bool = False) -> None:
         """The report; where its result is explored, ``explorer.show(result, study)`` draws the volcano."""
         visible(self.explorer, explored)
+        visible(self._volcano, not explored)
         result = report.result
         first = [figure for figure in report.figures if figure.name == _FIRST]
         others = [figure for figure in report.figures if figure.name != _FIRST]

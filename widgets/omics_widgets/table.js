@@ -121,7 +121,7 @@ function render({ model, el }) {
 
   const draw = () => {
     frame = 0;
-    const [first, last] = inSight(body.scrollTop, body.clientHeight, height, numbers.length);
+    const [first, last] = inSight(grid.scrollTop, grid.clientHeight, height, numbers.length);
     space.replaceChildren(...Array.from({ length: last - first }, (_, at) => line(first + at)));
     if (active >= first && active < last) grid.setAttribute("aria-activedescendant", `${id}-${active}`);
     else grid.removeAttribute("aria-activedescendant");
@@ -208,13 +208,14 @@ function render({ model, el }) {
       open(active);
       return;
     }
-    const to = moved(event.key, active, numbers.length, Math.max(1, Math.floor(body.clientHeight / height) - 1));
+    const to = moved(event.key, active, numbers.length, Math.max(1, Math.floor(grid.clientHeight / height) - 2));
     if (to === undefined) return;
     event.preventDefault();
     active = to;
-    const [top, bottom] = [to * height, (to + 1) * height];
-    if (top < body.scrollTop) body.scrollTop = top;
-    else if (bottom > body.scrollTop + body.clientHeight) body.scrollTop = bottom - body.clientHeight;
+    // The heads stay above the rows, so that many pixels fewer are for them.
+    const [top, room] = [to * height, grid.clientHeight - head.offsetHeight];
+    if (top < grid.scrollTop) grid.scrollTop = top;
+    else if (top + height > grid.scrollTop + room) grid.scrollTop = top + height - room;
     draw();
   };
 
@@ -232,7 +233,7 @@ function render({ model, el }) {
   const watch = new ResizeObserver(measure);
   watch.observe(root);
   filter.addEventListener("input", apply);
-  body.addEventListener("scroll", soon);
+  grid.addEventListener("scroll", soon);
   body.addEventListener("click", click);
   grid.addEventListener("keydown", press);
   const disable = () => grid.setAttribute("aria-disabled", model.get("disabled"));
