@@ -23,7 +23,8 @@ _EXTRAS = {
         "jupyterlab ipywidgets papermill voila nbconvert ipykernel",
     ),
     "anndata": ("Study.to_anndata", "anndata"),
-    "excel": ("Excel count tables", "openpyxl"),
+    "excel": ("Excel count tables and reports", "openpyxl"),
+    "pdf": ("reports as PDF", "weasyprint"),
 }
 
 

@@ -309,3 +309,32 @@ def test_the_cache_is_shown_checked_and_pruned(
     monkeypatch.setenv("OMICS_CACHE_LIMIT", "1 MB")
     assert _json("cache", "prune")["removed"] == [study["path"]]
     assert _json("cache", "info")["n_bytes"] == 0
+
+
+def test_a_report_is_written_in_the_formats_that_one_asks_for(tmp_path: Path) -> None:
+    asked = (
+        "report",
+        "--study",
+        "GSE9000003",
+        "--source",
+        "demo",
+        "--format",
+        "markdown",
+        "--format",
+        "xlsx",
+    )
+    made = _json(*asked, "--out", tmp_path)
+    assert set(made) == {"markdown", "xlsx"}
+    assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".xlsx", ".svg"}
+    assert Path(made["markdown"]).read_text(encoding="utf-8").startswith("# vemurafenib against vehicle")
+    assert _run(*asked, "--format", "docx").exit_code == 2
+
+
+def test_a_format_whose_package_is_missing_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omics_nb.cli.reports.find_spec", lambda name: None if name == "weasyprint" else name)
+    done = _run("report", "--study", "GSE9000003", "--source", "demo", "--format", "pdf", "--out", tmp_path)
+    assert done.exit_code == 9
+    assert "omics-nb[pdf]" in done.output
+    assert list(tmp_path.iterdir()) == []

@@ -45,7 +45,11 @@ def display_figure(figure: Figure) -> None:
 
 def _image(figure: Figure) -> Html:
     data = base64.b64encode(figure.to_svg().encode("utf-8")).decode("ascii")
-    return el("img", src=f"data:image/svg+xml;base64,{data}", alt=f"{figure.title}. {figure.text}")
+    image = el("img", src=f"data:image/svg+xml;base64,{data}", alt=f"{figure.title}. {figure.text}")
+    # On a phone the picture keeps a size at which its words can be read, and scrolls sideways.
+    return el(
+        "div", image, class_="omics-scroll omics-picture", role="region", tabindex=0, aria_label=figure.title
+    )
 
 
 def _caption(figure: Figure) -> Html:

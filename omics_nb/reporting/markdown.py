@@ -71,11 +71,16 @@ def _blocks(node: _Node, images: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_inline(part: _Node | str) -> bool:
-    return isinstance(part, str) or part.tag in _INLINE
+    return isinstance(part, str) or (part.tag in _INLINE and not _left_out(part))
+
+
+def _left_out(node: _Node) -> bool:
+    """What only a page needs: its head, contents, what folds, the link over the contents."""
+    return node.tag in _LEFT_OUT or node.attributes.get("class") == "report-skip"
 
 
 def _block(node: _Node, images: Mapping[str, str]) -> Iterator[str]:
-    if node.tag in _LEFT_OUT or node.attributes.get("class") == "report-skip":
+    if _left_out(node):
         return
     if node.tag in _HEADINGS:
         yield f"{_HEADINGS[node.tag]} {_inline(node.children, images)}"

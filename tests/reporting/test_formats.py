@@ -118,6 +118,7 @@ def test_where_weasyprint_is_missing_the_error_says_what_to_install(
 
 def test_markdown_holds_the_sections_the_numbers_and_the_pictures(report: Report, tmp_path: Path) -> None:
     text = report.save(tmp_path / "r.md").files["markdown"].read_text(encoding="utf-8")
+    assert text.startswith("# vemurafenib against vehicle in GSE42872\n")
     headings = re.findall(r"^## (.*)$", text, flags=re.M)
     assert headings[:3] == ["Before you rely on this", "Findings", "Question"]
     assert headings[-3:] == ["Methods", "How to repeat it", "Versions"]
