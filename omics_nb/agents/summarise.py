@@ -38,6 +38,10 @@ def summarise(
 def _extracted(of: Hits | Study | Hit | Sequence[Hit], question: str | Query | None, limit: int) -> Summary:
     if limit < 1:
         raise QuestionError(f"limit must be at least 1, not {limit}")
+    if isinstance(of, str):
+        raise QuestionError(
+            f"give hits or a study, not {of[:40]!r}; for an accession: omics.fetch({of[:20]!r})"
+        )
     query = understand(question) if isinstance(question, str) else question
     if isinstance(of, Hits) and query is None:
         query = of.query

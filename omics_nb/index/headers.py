@@ -135,7 +135,8 @@ def apply_samples(
     for test in sample_tests(query):
         failing = [study for study in kept if test.told(headers[study]).passes is False]
         if failing:
-            kept = [study for study in kept if study not in set(failing)]
+            gone = set(failing)
+            kept = [study for study in kept if study not in gone]
             names = tuple(headers[study].accession for study in failing)
             removed.append(Removed(test.name, len(failing), names))
     return kept, removed

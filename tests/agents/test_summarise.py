@@ -82,6 +82,8 @@ def test_at_most_two_sentences_of_each_of_several_studies() -> None:
     assert len(omics.summarise(long, "liver", limit=4).sentences) == 4
     with pytest.raises(QuestionError, match="at least 1"):
         omics.summarise(long, "liver", limit=0)
+    with pytest.raises(QuestionError, match=r"omics.fetch\('GSE1'\)"):
+        omics.summarise("GSE1")  # type: ignore[arg-type]
 
 
 def test_a_summary_is_shown_with_its_places_and_marks(hits: Hits) -> None:
