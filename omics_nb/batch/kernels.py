@@ -21,6 +21,7 @@ _FORK = "omics-fork"
 _START_S = 120.0
 _QUIET_S = 0.05
 _END_S = 5.0
+_LOOK_S = 0.01
 
 
 def manager_of(kernel: str, folder: Path, *, forks: bool = False) -> Any:
@@ -169,8 +170,10 @@ async def end(manager: Any, client: Any, *, now: bool = False) -> None:
         if manager.has_kernel:
             if now:
                 await kill(manager)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(manager.shutdown_kernel(now=now), _END_S)
+            else:
+                await manager.request_shutdown()
+            # As shutdown_kernel(), which looks whether it is gone ten times less often.
+            await manager.finish_shutdown(waittime=_END_S, pollinterval=_LOOK_S)
     except RuntimeError:
         await kill(manager)  # it was gone already, or would not be told
     finally:

@@ -17,6 +17,7 @@ from .output import print_json
 if TYPE_CHECKING:
     from ..batch import Batch
     from ..batch.ledger import Ledger
+    from ..batch.outbox import Letter
 
 ROWS_FAILED = 8
 _LOOK_S = 0.5
@@ -341,4 +342,15 @@ def _echo_status(made: Batch) -> None:
             click.echo(f"  {row.name}  running {row.seconds or 0:.0f} s  {row.at}")
         elif row.state in ("failed", "timed out"):
             click.echo(f"  {row.name}  {row.state}: {row.error}")
+    for letter in _letters(made):
+        click.echo(f"mail      {letter.recipient}: {letter.state}{letter.error and f', {letter.error}'}")
     click.echo(f"index     {made.out / 'index.html'}")
+
+
+def _letters(made: Batch) -> list[Letter]:
+    """Letters of a batch; those that could not be sent go out with the next batch or `schedule run`."""
+    from ..batch import outbox
+
+    if not made.plan.mail:
+        return []
+    return [letter for letter in outbox.letters(made.run.store) if letter.key.startswith(f"batch:{made.id}:")]

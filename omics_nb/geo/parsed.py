@@ -16,7 +16,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -63,9 +64,26 @@ def read_kept(
     folder = studies_folder(settings.cache) / name
     study = open_study(folder, files, source=source, synthetic=synthetic)
     if study is None:
-        study = read_study(accession, files, source=source, synthetic=synthetic)
-        keep_study(study, folder, settings)
+        with _turn(folder):
+            # Whoever had the turn before may have kept it.
+            study = open_study(folder, files, source=source, synthetic=synthetic)
+            if study is None:
+                study = read_study(accession, files, source=source, synthetic=synthetic)
+                keep_study(study, folder, settings)
     return _lazy(study)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """A study that many want at once is parsed by one of them. A dead process has no turn; Windows has no turns."""
+    with ExitStack() as held:
+        with suppress(ImportError, OSError):  # a cache that cannot be written costs time and no study
+            from fcntl import LOCK_EX, flock
+
+            turns = folder.parent.with_name("turns")
+            turns.mkdir(parents=True, exist_ok=True)
+            flock(held.enter_context((turns / folder.name[-1]).open("w")), LOCK_EX)
+        yield
 
 
 def _lazy(study: Study) -> Study:

@@ -53,12 +53,12 @@ def begun(mark: Path) -> list[tuple[int, int]]:
 
 @pytest.fixture
 def gated(tmp_path: Path) -> tuple[list[dict[str, Any]], Path, Path]:
-    """Six rows, of which the last three wait for a gate; their notebook, and the file that they tell their start in."""
+    """Four rows, of which the last two wait for a gate; their notebook, and the file that they tell their start in."""
     mark = tmp_path / "mark"
     notebook = write_notebook(
-        tmp_path / "gated.ipynb", GATED, parameters=f'n = 0\ngated = 4\nmark = "{mark}"'
+        tmp_path / "gated.ipynb", GATED, parameters=f'n = 0\ngated = 3\nmark = "{mark}"'
     )
-    return [{"n": n} for n in range(1, 7)], notebook, mark
+    return [{"n": n} for n in range(1, 5)], notebook, mark
 
 
 def drive(rows: Any, notebook: Path, out: Path) -> subprocess.Popen[bytes]:
@@ -77,8 +77,8 @@ def test_a_batch_whose_process_is_killed_goes_on_where_it_stopped(
 ) -> None:
     rows, notebook, mark = gated
     driver = drive(rows, notebook, tmp_path / "out")
-    wait_for(lambda: len(begun(mark)) == 5)  # three rows are done or nearly, two wait at the gate
-    wait_for(lambda: list_batches()[0].counts["done"] == 3)
+    wait_for(lambda: len(begun(mark)) == 4)  # two rows are done or nearly, two wait at the gate
+    wait_for(lambda: list_batches()[0].counts["done"] == 2)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     for _, pid in begun(mark):
@@ -89,8 +89,8 @@ def test_a_batch_whose_process_is_killed_goes_on_where_it_stopped(
     assert read(tmp_path / "out" / "4.ipynb").metadata.omics_batch.state == "running"
     Path(f"{mark}.open").touch()
     batch.resume().wait(120)
-    assert batch.counts == {"done": 6}
-    assert Counter(n for n, _ in begun(mark)) == {1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 1}
+    assert batch.counts == {"done": 4}
+    assert Counter(n for n, _ in begun(mark)) == {1: 1, 2: 1, 3: 2, 4: 2}
     assert read(tmp_path / "out" / "4.ipynb").metadata.omics_batch.state == "done"
     assert batch.rows[3].result["attempts"] == 2
 
@@ -113,15 +113,15 @@ def test_two_processes_resume_one_batch_and_each_row_is_done_by_one(
     told = [one.communicate(timeout=120) for one in both]
     assert [one.returncode for one in both] == [0, 0], told
     assert sum("at work in another process" in errors for _, errors in told) == 1
-    assert Counter(n for n, _ in begun(mark)) == dict.fromkeys(range(1, 7), 1)
-    assert get_batch(batch.id).counts == {"done": 6}
+    assert Counter(n for n, _ in begun(mark)) == dict.fromkeys(range(1, 5), 1)
+    assert get_batch(batch.id).counts == {"done": 4}
 
 
 def test_a_batch_that_is_at_work_cannot_be_resumed(
     tmp_path: Path, gated: tuple[list[dict[str, Any]], Path, Path]
 ) -> None:
     rows, notebook, _ = gated
-    batch = start_batch(rows[3:], notebook, out=tmp_path / "out", jobs=1)
+    batch = start_batch(rows[2:], notebook, out=tmp_path / "out", jobs=1)
     with pytest.raises(RunError, match="is at work"):
         batch.resume()
     batch.cancel()
@@ -132,8 +132,8 @@ def test_a_kernel_that_is_killed_from_outside_fails_its_row_alone(
     tmp_path: Path, gated: tuple[list[dict[str, Any]], Path, Path]
 ) -> None:
     rows, notebook, mark = gated
-    batch = start_batch(rows[2:4], notebook, out=tmp_path / "out", jobs=1)
-    wait_for(lambda: [n for n, _ in begun(mark)] == [3, 4])
+    batch = start_batch(rows[1:3], notebook, out=tmp_path / "out", jobs=1)
+    wait_for(lambda: [n for n, _ in begun(mark)] == [2, 3])
     os.kill(begun(mark)[1][1], signal.SIGKILL)
     batch.wait(60)
     assert [row.state for row in batch.rows] == ["done", "failed"]

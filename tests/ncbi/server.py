@@ -91,6 +91,8 @@ class LoopbackNcbi:
         self.private: set[str] = set()
         self.counts: dict[str, bytes] = {}
         self.enforce_limit = enforce_limit
+        #: How many requests came too fast.
+        self.refused = 0
         self.records: dict[str, Record] = read_archive(root)
         self.pubmed: dict[str, dict[str, Any]] = {}
         self.packages: dict[str, Package] = {}
@@ -147,7 +149,7 @@ class LoopbackNcbi:
         self.faults, self.seen, self.private, self.counts = [], [], set(), {}
         for record in self.records.values():
             record.filters.clear()
-        self.enforce_limit = False
+        self.enforce_limit, self.refused = False, 0
         self._times.clear()
 
     def requests(self, where: str = "") -> list[Seen]:
@@ -397,6 +399,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.ncbi.eutils(seen.path.removeprefix(EUTILS).removesuffix(".fcgi"), seen.all)
         if self.ncbi.enforce_limit and count > limit:
             answer = _rate_limited(429, count, limit)
+            self.ncbi.refused += 1
         answer = _instead(fault, answer, count=count, limit=limit)
         answer.headers |= _HEADERS | {
             "X-RateLimit-Limit": str(limit),

@@ -26,6 +26,7 @@ if find_spec("ipywidgets") is None or find_spec("anywidget") is None:
     )
 
 if TYPE_CHECKING:
+    from .batch import BatchForm as BatchForm
     from .comparison import ComparisonPicker as ComparisonPicker
     from .copylink import LinkButton as LinkButton
     from .explorer import ResultExplorer as ResultExplorer
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 # Loaded when they are first used: the dashboard's server needs none of them.
 _HOMES = {
+    "batch": "BatchForm",
     "comparison": "ComparisonPicker",
     "copylink": "LinkButton",
     "explorer": "ResultExplorer",
