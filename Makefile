@@ -86,7 +86,7 @@ lock: $(BIN)/uv  ## pin anew what pyproject.toml asks for
 		--no-header pyproject.toml $(DEV_EXTRAS) --group build --group dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --upgrade pyproject.toml --extra anndata --extra excel --extra postgres --extra dask --group build \
+		--no-header --upgrade pyproject.toml $(EXTRAS) --extra postgres --extra dask --group build \
 		--group peers --output-file tests/benchmarks/peers.lock
 
 clean:  ## remove the environment and everything that was made

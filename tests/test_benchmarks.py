@@ -42,7 +42,14 @@ GSM2 = [("001", 2.5), ("002", 3.5)]
 NAMES = {"GPL1": ["001", "002"]}
 
 
-@pytest.mark.parametrize("script", [pytest.param("bench_geo", marks=pytest.mark.slow), "bench_download"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("bench_geo", marks=pytest.mark.slow),
+        pytest.param("bench_dashboard", marks=[pytest.mark.slow, pytest.mark.browser]),
+        "bench_download",
+    ],
+)
 def test_the_benchmark_runs_on_small_files_and_ends_with_its_goals(script: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"tests.benchmarks.{script}", "--small"],
