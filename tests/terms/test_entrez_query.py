@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import gold
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from omics_nb.errors import FormatError, QuestionError
 from omics_nb.records import Query, Term
 from omics_nb.terms import understand, validate_term, write_term
 from omics_nb.terms.entrez import FIELDS, quote
+from tests.terms import gold
 
 
 def term_of(text: str, *, strict: bool = True) -> str:

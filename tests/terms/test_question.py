@@ -7,7 +7,6 @@ import subprocess
 import sys
 from datetime import date
 
-import gold
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from omics_nb.records import Query
 from omics_nb.terms import understand
 from omics_nb.terms.concepts import ambiguities, concepts
 from omics_nb.terms.lookup import Vocabulary, compile_into
+from tests.terms import gold
 
 TODAY = date(2026, 9, 15)
 

@@ -9,7 +9,6 @@ import sqlite3
 from hashlib import sha256
 from pathlib import Path
 
-import gold
 import pytest
 from click.testing import CliRunner, Result
 
@@ -20,6 +19,7 @@ from omics_nb.terms import understand
 from omics_nb.terms.lookup import forget, vocabulary
 from omics_nb.terms.ontology import read_mesh, read_obo
 from tests.ncbi.server import LoopbackNcbi
+from tests.terms import gold
 
 OBO = r"""format-version: 1.2
 data-version: releases/2030-01-02
