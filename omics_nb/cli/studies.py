@@ -201,6 +201,9 @@ def quality(
 @design_option
 @method_option
 @groups_option
+@click.option("--block", metavar="COLUMN", help="Samples of one level belong together: a patient, a litter.")
+@click.option("--lfc", default=0.0, type=click.FloatRange(min=0), help="Test for changes beyond this (log2).")
+@click.option("--by", nargs=2, metavar="FACTOR LEVEL", help="The effect at one level of another factor.")
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=1), help="Rows to print.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole table as CSV.")
 @as_json_option
@@ -212,6 +215,9 @@ def de(
     design: str | None,
     method: str,
     groups: GroupTable | None,
+    block: str | None,
+    lfc: float,
+    by: tuple[str, str] | None,
     top: int,
     out: Path | None,
     as_json: bool,
@@ -226,7 +232,15 @@ def de(
     with working(f"analysing {accession}"), naming_lines(groups):
         study = invoke("data", study=accession, source=source).with_factors(groups.columns if groups else {})
         result = invoke(
-            "analysis", study=study, contrast=contrast, design=design, platform=platform, method=method
+            "analysis",
+            study=study,
+            contrast=contrast,
+            design=design,
+            platform=platform,
+            method=method,
+            block=block,
+            lfc=lfc,
+            by=by or None,
         )
     if out:
         write_atomically(out, lambda path: path.write_text(table_csv(result), encoding="utf-8"))
