@@ -21,6 +21,8 @@ _LOOK_S = 0.5
 #: The page is written again after at least so many times as long as it took to write.
 _REST = 20
 _lock = threading.RLock()
+#: Batches that were closed here → the number of their last event then.
+_closed: dict[str, int] = {}
 
 
 def keep(batch: Batch) -> None:
@@ -69,7 +71,12 @@ def finish(batch: Batch) -> None:
     from . import export
     from .places import stop_marker
 
-    with _lock:  # who waits for the batch and who looks after it come to its end at once
+    with (
+        _lock
+    ):  # who waits for the batch and who looks after it come to its end at once; one of them is enough
+        seq = batch.ledger().seq
+        if _closed.get(batch.id) == seq:
+            return
         write_index(batch)
         export.write_summary(batch)
         if batch.state in ENDED:
@@ -78,3 +85,4 @@ def finish(batch: Batch) -> None:
                 from .mail import tell_end
 
                 tell_end(batch)
+        _closed[batch.id] = seq
