@@ -91,7 +91,7 @@ class Execution:
         self._cell: int | None = None
         self._cell_began = 0.0
         self._cell_seconds = 0.0
-        self._began = time.monotonic()
+        self._began = self._ready = time.monotonic()
         self._manager: Any = None
         self._client: Any = None
 
@@ -110,7 +110,7 @@ class Execution:
             ended = self._ended("failed", "KernelDiedError", str(error))
             after(ended)
             return ended
-        self._manager = manager
+        self._manager, self._ready = manager, time.monotonic()
         extra, whole = None, False
         watch = asyncio.create_task(self._watch())
         try:
@@ -221,7 +221,9 @@ class Execution:
         if memory_mb is not None and held > memory_mb * 2**20:
             used = f"used {held / 2**20:,.0f} MiB of memory, and may use {memory_mb:,.0f} MiB"
             return "failed", "OutOfMemoryError", used
-        if row_s is not None and now - self._began > row_s:
+        if (
+            row_s is not None and now - self._ready > row_s
+        ):  # the time that a kernel takes to begin is not the row's
             return "timed out", "RowTimeoutError", f"took longer than {row_s:g} s"
         if cell_s is not None and self._cell is not None and now - self._cell_began > cell_s:
             return "timed out", "RowTimeoutError", f"one cell took longer than {cell_s:g} s"
