@@ -221,9 +221,8 @@ class Execution:
         if memory_mb is not None and held > memory_mb * 2**20:
             used = f"used {held / 2**20:,.0f} MiB of memory, and may use {memory_mb:,.0f} MiB"
             return "failed", "OutOfMemoryError", used
-        if (
-            row_s is not None and now - self._ready > row_s
-        ):  # the time that a kernel takes to begin is not the row's
+        # The time that a kernel takes to begin is not the row's.
+        if row_s is not None and now - self._ready > row_s:
             return "timed out", "RowTimeoutError", f"took longer than {row_s:g} s"
         if cell_s is not None and self._cell is not None and now - self._cell_began > cell_s:
             return "timed out", "RowTimeoutError", f"one cell took longer than {cell_s:g} s"
