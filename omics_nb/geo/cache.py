@@ -95,10 +95,10 @@ class CacheInfo:
         return sum(file.n_bytes for file in self.files) + sum(study.n_bytes for study in self.studies)
 
     def __str__(self) -> str:
-        left = f", {_size(self.partial_bytes)} of unfinished downloads" if self.partial_bytes else ""
+        left = f", {size_text(self.partial_bytes)} of unfinished downloads" if self.partial_bytes else ""
         return (
             f"{len(self.files)} files and {len(self.studies)} parsed studies,"
-            f" {_size(self.n_bytes)} of at most {_size(self.limit_bytes)}, in {self.folder}{left}"
+            f" {size_text(self.n_bytes)} of at most {size_text(self.limit_bytes)}, in {self.folder}{left}"
         )
 
 
@@ -131,7 +131,7 @@ class Pruned:
     left_bytes: int
 
     def __str__(self) -> str:
-        freed, left = _size(self.freed_bytes), _size(self.left_bytes)
+        freed, left = size_text(self.freed_bytes), size_text(self.left_bytes)
         return f"{len(self.removed)} files and studies removed, {freed} freed, {left} left"
 
 
@@ -492,7 +492,8 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _size(n_bytes: int) -> str:
+def size_text(n_bytes: int) -> str:
+    """A number of bytes as it is shown: ``3.4 KiB``."""
     value = float(n_bytes)
     for unit in ("bytes", "KiB", "MiB"):
         if value < 1024:

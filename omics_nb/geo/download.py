@@ -16,7 +16,7 @@ from typing import BinaryIO
 import httpx
 
 from ..errors import BackendError, DataError, IntegrityError, OmicsError, SettingsError
-from .cache import LEASE_S, Cache, CachedFile, Lease
+from .cache import LEASE_S, Cache, CachedFile, Lease, size_text
 from .cache import cache_info as cache_info
 from .cache import cache_prune as cache_prune
 from .cache import cache_verify as cache_verify
@@ -177,7 +177,7 @@ def _transfer_on(job: _Job, file: BinaryIO) -> None:
         except BackendError as error:
             if not error.facts.get("transient") or job.inspector.n_bytes - before < _PROGRESS_BYTES:
                 raise
-            job.http.progress(f"{error}; going on after {job.inspector.n_bytes / 2**20:,.0f} MiB")
+            job.http.progress(f"going on after {size_text(job.inspector.n_bytes)}: {error}")
 
 
 def _transfer(job: _Job, file: BinaryIO) -> None:
@@ -293,9 +293,8 @@ def _keep_lease(job: _Job) -> None:
 
 
 def _tell(job: _Job) -> None:
-    done = job.inspector.n_bytes / 2**20
-    of = f" of {job.total / 2**20:,.0f}" if job.total else ""
-    job.http.progress(f"downloading {job.inspector.name}: {done:,.0f}{of} MiB")
+    of = f" of {size_text(job.total)}" if job.total else ""
+    job.http.progress(f"downloading {job.inspector.name}: {size_text(job.inspector.n_bytes)}{of}")
 
 
 def _name(url: str, name: str | None) -> str:

@@ -217,7 +217,8 @@ class Http:
                     raise
                 if isinstance(error, RateLimitError):
                     self._limiter.hold(bucket, wait_s)
-                self.progress(f"{error}; trying again in {wait_s:.0f} s (attempt {attempt + 1} of {most})")
+                # The wait comes first: a line of a terminal ends before a URL does.
+                self.progress(f"trying again in {wait_s:.0f} s (attempt {attempt + 1} of {most}): {error}")
             waited += wait_s
             self.sleep(wait_s)
 

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlencode, urljoin, urlsplit
 
-from ..errors import BackendError, FormatError, NotFoundError, OmicsError, PrivateRecordError, SourceError
+from ..errors import (
+    BackendError,
+    FormatError,
+    IntegrityError,
+    NotFoundError,
+    OmicsError,
+    PrivateRecordError,
+    SourceError,
+)
 from ..records import FileRecord
 from ..settings import Settings
 from . import layout, supplement
@@ -118,9 +126,20 @@ def get_platform(http: Http, platform: str, *, max_bytes: int | None = None) -> 
             return get_file(http, RemoteFile(f"{platform}.soft", page, "annotation"), max_bytes=max_bytes)
         except OmicsError as error:
             raise NotFoundError(
-                f"{platform} has no annotation file, and GEO's web page gave no table of it ({error})",
+                f"{platform} has no annotation file, and GEO's web page gave no table of it"
+                f" ({_why_no_table(http, platform, error)})",
                 accession=platform,
             ) from error
+
+
+def _why_no_table(http: Http, platform: str, error: OmicsError) -> OmicsError:
+    """The error of the download, or what GEO's page says in the place of the record."""
+    if not isinstance(error, IntegrityError):
+        return error
+    try:
+        return _absent(http, platform)
+    except SourceError:
+        return error
 
 
 def list_ncbi_counts(http: Http, accession: str) -> tuple[RemoteFile, ...]:

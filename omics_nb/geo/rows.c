@@ -8,6 +8,10 @@
  * second", Software: Practice and Experience 51) for the others; both are exact.
  */
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "cells are read eight bytes at a time, the first of them the lowest"
+#endif
+
 #include <stdint.h>
 #include <string.h>
 

@@ -47,7 +47,8 @@ _NOT_VALUES = re.compile(
     re.IGNORECASE,
 )
 _TEXTS = re.compile(
-    r"(?<![a-z])(annotation|readme|metadata|filelist|phenodata)(?![a-z])|(barcodes|features|genes)\.tsv$",
+    r"(?<![a-z])(annotation|readme|metadata|filelist|phenodata|coldata|clinical|samples?[ _-]?(sheet|info))(?![a-z])"
+    r"|(barcodes|features|genes)\.tsv$",
     re.IGNORECASE,
 )
 _KEYS = frozenset({
@@ -383,7 +384,7 @@ def _table(grid: _Grid, name: str) -> SupplementTable:
         for place, cells in enumerate(grid.columns)
         if (values := _as_numbers(cells)) is not None
     }
-    key = _key_column(grid, numbers)
+    key = _key_column(grid, numbers, name)
     kept = [
         place
         for place in numbers
@@ -464,7 +465,7 @@ def _text_among_numbers(cells: Any) -> str:
     return texts[0].as_py() if 0 < 2 * len(texts) < len(plain) else ""
 
 
-def _key_column(grid: _Grid, numbers: Mapping[int, Any]) -> int:
+def _key_column(grid: _Grid, numbers: Mapping[int, Any], name: str) -> int:
     """The column that names the rows: the first text without repeats, or just text, or the first."""
     texts = [
         place
@@ -472,7 +473,7 @@ def _key_column(grid: _Grid, numbers: Mapping[int, Any]) -> int:
         if place not in numbers and not _text_among_numbers(cells)
     ]
     if not texts and grid.header[1:2] == ["column 2"]:
-        raise FormatError("the table has neither a header nor a column that names its rows")
+        raise FormatError(f"{name} has neither a header nor a column that names its rows", path=name)
     for place in texts:
         if pc.count_distinct(grid.columns[place]).as_py() == len(grid.columns[place]):
             return place

@@ -111,7 +111,12 @@ def read_numbers(
     which cell belongs where. Both, and text where a number should be, are in ``notes``. With ``whole`` the values
     are int32, or int64, if every cell is a whole number. ``pieces`` of whole rows take the place of the block's
     own, so that a file can be parsed while it is unpacked; how large they are together, ``about_bytes``, saves memory.
+    ValueError for a column that is wanted twice, or as numbers and as names.
     """
+    if len({key, *columns}) < 1 + len(columns):
+        raise ValueError(
+            f"column {key} names the rows, and {list(columns)} are numbers: each may be there once"
+        )
     trouble, keys = Trouble(block), []
     matrix = _Matrix(len(columns), about_bytes if pieces is not None else len(block.rows))
     cut = _cut(block) if pieces is None else pieces

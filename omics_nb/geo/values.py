@@ -112,8 +112,10 @@ def _short(samples: Sequence[Entity], numbers: Mapping[str, Numbers]) -> list[st
 
 
 def _value_place(table: Block) -> int | None:
+    """The first column VALUE, where another column says what the values are of."""
     names = _upper(table)
-    return names.index("VALUE") if "VALUE" in names and len(names) > 1 else None
+    place = names.index("VALUE") if "VALUE" in names else None
+    return None if place == _key_place(table) else place
 
 
 def _upper(table: Block) -> list[str]:

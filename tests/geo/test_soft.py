@@ -210,6 +210,16 @@ def test_of_two_value_columns_the_first_is_taken_and_that_is_said() -> None:
     assert notes == ("2 of 2 samples have several columns VALUE, of which the first was taken: GSM1, GSM2",)
 
 
+@pytest.mark.parametrize("header", ["VALUE\tVALUE", "VALUE\tGSM1", "VALUE"])
+def test_values_that_nothing_names_are_no_matrix(header: str) -> None:
+    """What names the rows would be read as numbers of which no one knows what they are."""
+    row = "\t".join("12"[: header.count("\t") + 1])
+    text = "^SAMPLE = GSM1\n!sample_table_begin\n" + "\n".join([header, row, row, "!sample_table_end", ""])
+    matrix, notes = family_matrix(list(parse(text).samples.values()))
+    assert matrix.empty
+    assert "a table without identifiers or a column VALUE, and were left out: GSM1" in notes[0]
+
+
 def test_fewer_rows_than_declared_are_said() -> None:
     text = FAMILY.replace(
         "!Sample_platform_id = GPL1", "!Sample_platform_id = GPL1\n!Sample_data_row_count = 3", 1

@@ -31,6 +31,8 @@ def test_raw_counts_are_ranked_before_normalised_values_and_other_files_are_left
         "GSE1_gene_counts.txt.gz",
         "GSE1_raw_counts.xlsx",
         "GSE1_peaks.bed.gz",
+        "GSE1_sample_sheet.csv",
+        "GSE1_clinical_data.tsv.gz",
         "GSM1_features.tsv.gz",
     ]
     assert rank(names) == [
@@ -193,7 +195,7 @@ def test_rows_that_do_not_fit_are_left_out_and_said(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_table_of_values_says_so(tmp_path: Path, text: str | bytes) -> None:
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match=r"counts\.txt"):
         read_supplement(write(tmp_path, text))
 
 

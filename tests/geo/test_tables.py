@@ -134,6 +134,12 @@ def test_columns_of_one_name_are_told_apart() -> None:
     assert tables.unique_names([""] * 100_000)[-1] == ".99999"
 
 
+@pytest.mark.parametrize("columns", [[0], [0, 1], [1, 1]])
+def test_a_column_that_is_wanted_twice_is_refused(columns: list[int]) -> None:
+    with pytest.raises(ValueError, match="each may be there once"):
+        read_numbers(Block(("A", "B"), b"1\t2\n", "made"), columns)
+
+
 def test_an_unknown_column_says_which_there_are() -> None:
     with pytest.raises(FormatError, match=r"made\.txt, line 2: no column 'VALUE'; have c0, c1"):
         block([["a", "1"]]).column("VALUE")

@@ -386,7 +386,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _switch(self, params: dict[str, str]) -> None:
         """Faults by hand: /_faults?kind=challenge&where=esearch&times=3."""
         if "kind" in params:
-            self.ncbi.fail(params["kind"], params.get("where", ""), times=int(params.get("times", 1)))
+            try:
+                self.ncbi.fail(
+                    params["kind"],
+                    params.get("where", ""),
+                    times=int(params.get("times", 1)),
+                    skip=int(params.get("skip", 0)),
+                    retry_after=params.get("retry_after", ""),
+                )
+            except ValueError as error:
+                self._send(Answer(400, f"{error}\n".encode(), "text/plain"), None)
+                return
         left = [
             {"kind": fault.kind, "where": fault.where, "times": fault.times} for fault in self.ncbi.faults
         ]

@@ -550,6 +550,12 @@ def test_an_annotation_that_could_not_be_asked_for_is_said(source: NcbiSource, c
     assert any("GEO could not be asked for its annotation of GPL81" in note for note in notes)
 
 
+def test_a_platform_that_geo_has_no_table_of_is_said_in_the_words_of_its_page(source: NcbiSource) -> None:
+    (note,) = (note for note in source.fetch("GSE4107").notes if "no annotation file" in note)
+    said = """its page says 'Could not find a public or private accession "GPL570".'"""
+    assert note.endswith(f"gave no table of it (GEO has no record GPL570; {said})")
+
+
 def test_an_annotation_that_fails_costs_no_study(source: NcbiSource, ncbi_server: LoopbackNcbi) -> None:
     ncbi_server.fail("bad_gateway", "annot", times=99)
     study = source.fetch("GSE1623")
