@@ -22,6 +22,8 @@ function render({ model, el }) {
   const form = make("form", { class: "omics-chips-add" }, make("label", { for: input.id }, "Add a condition"), input, add);
   const organism = make("select", { id: `${id}-organism` });
   const organisms = make("div", { class: "omics-chips-add" }, make("label", { for: organism.id }, "Organism"), organism);
+  // JupyterLab would take the keys for its own shortcuts, Enter among them.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(make("div", { class: "omics-page omics-reading" }, list, make("div", { class: "omics-chips-tools" }, organisms, form)));
   let focus = null;
 
@@ -55,6 +57,13 @@ function render({ model, el }) {
     for (const button of [add, ...list.querySelectorAll("button")]) button.setAttribute("aria-disabled", off);
   };
 
+  // JupyterLab keeps Enter from submitting a form, so it is asked for here.
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    event.stopPropagation();
+    form.requestSubmit();
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!input.value.trim() || model.get("disabled")) return;

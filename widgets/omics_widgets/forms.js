@@ -32,6 +32,8 @@ function render({ model, el }) {
   const form = make("form", { novalidate: "", class: "omics-page omics-form" });
   const button = make("button", { type: "submit", class: "jupyter-button omics-button mod-primary" });
   const inputs = new Map();
+  // JupyterLab would take the keys for its own shortcuts, Enter among them.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(form);
 
   const row = (field, at) => {
@@ -97,6 +99,13 @@ function render({ model, el }) {
     model.send({ submit: Object.fromEntries([...inputs].map(([name, input]) => [name, typed(input)])) });
   };
 
+  // JupyterLab keeps Enter from submitting a form, so it is asked for here.
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    event.stopPropagation();
+    form.requestSubmit();
+  });
   form.addEventListener("submit", submit);
   model.on("change:fields change:action", build);
   model.on("change:errors", showErrors);

@@ -20,6 +20,8 @@ function render({ model, el }) {
   const button = document.createElement("button");
   form.className = "omics-ask";
   form.setAttribute("role", "search");
+  // JupyterLab would take the keys for its own shortcuts, Enter among them.
+  form.setAttribute("data-lm-suppress-shortcuts", "true");
   input.type = "text";
   input.autocomplete = "off";
   button.type = "submit";
@@ -45,6 +47,13 @@ function render({ model, el }) {
     keep();
     model.send({ ask: input.value });
   };
+  // JupyterLab keeps Enter from submitting a form, so it is asked for here.
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    event.stopPropagation();
+    form.requestSubmit();
+  });
   form.addEventListener("submit", ask);
   input.addEventListener("change", keep);
   model.on("change", show);

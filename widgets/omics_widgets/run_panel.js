@@ -139,6 +139,8 @@ function render({ model, el }) {
     make("details", {}, make("summary", {}, "Steps as a table"), steps),
     make("details", { open: "" }, make("summary", {}, "Log"), log, keep),
   );
+  // JupyterLab would take the keys for its own shortcuts, Enter among them.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(panel);
 
   let seen = 0;

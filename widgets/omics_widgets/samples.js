@@ -22,6 +22,8 @@ function render({ model, el }) {
   const summary = make("summary", {}, "Sample by sample");
   const advice = "Drag a row to another list, or choose its list at its end. Samples left out are not compared.";
   // Folded at first: a study may have hundreds of rows, each a stop on the keyboard's way.
+  // JupyterLab would take the keys for its own shortcuts, Enter among them.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(make("details", { class: "omics-page omics-samples-fold" }, summary, make("p", {}, advice), root));
   let focus = null;
   const names = () => ({ ...model.get("names"), out: "Left out" });

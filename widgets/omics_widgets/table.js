@@ -83,6 +83,8 @@ function render({ model, el }) {
     count,
   );
   const root = make("div", { class: "omics-page omics-datatable" }, tools, grid);
+  // JupyterLab would take the keys for its own shortcuts, Enter among them.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(root);
 
   let rows = [];
