@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 OUT ?= reports
 # Pinned for users; a lab's server and workers, PDF and language models are pinned for the tests alone.
 EXTRAS := --extra notebook --extra anndata --extra excel --extra enrichment
-DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask --extra slurm
+DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask --extra slurm --extra pdf --extra llm
 # What the benchmarks measure against pins other versions than we do, so it lives in an environment of its own.
 PEERS := $(VENV)-peers
 

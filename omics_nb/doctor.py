@@ -24,6 +24,7 @@ _EXTRAS = {
     ),
     "anndata": ("Study.to_anndata", "anndata"),
     "excel": ("Excel count tables and reports", "openpyxl"),
+    "enrichment": ("omics.enrich", "gseapy"),
     "pdf": ("reports as PDF", "weasyprint"),
 }
 

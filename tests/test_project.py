@@ -16,7 +16,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PINNED_EXTRAS = ("notebook", "anndata", "excel")
+PINNED_EXTRAS = ("notebook", "anndata", "excel", "enrichment")
 FLOORS = {
     "jupyter-server": "2.21",
     "tornado": "6.5.9",

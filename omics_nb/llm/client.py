@@ -181,8 +181,9 @@ def _open(provider: str, model: str, base_url: str | None, api_key: str | None) 
     try:
         return _opened(provider, model, base_url, api_key)
     except ImportError as error:
+        extra = "llm-google" if provider == "google" else "llm"
         raise MissingExtraError(
-            f"language models need an extra: pip install 'omics-nb[llm]' ({error})", extra="llm"
+            f"language models need an extra: pip install 'omics-nb[{extra}]' ({error})", extra=extra
         ) from error
     except Exception as error:  # a missing key is told by each library in its own way
         raise ModelError(
