@@ -19,6 +19,7 @@ from omics_nb.batch.secrets import secret
 from omics_nb.errors import FlowError, SettingsError, TableError
 from tests.batch.conftest import write_notebook
 
+ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = """\
 study = None  # an accession
 limit = 20
@@ -39,6 +40,16 @@ def notebook(tmp_path: Path) -> Path:
 
 def problems(rows: Any, notebook: Path, **options: Any) -> list[str]:
     return [str(problem) for problem in check_batch(rows, notebook, **options).problems]
+
+
+def test_the_readmes_table_is_read_as_the_report_takes_it(tmp_path: Path) -> None:
+    table = tmp_path / "studies.csv"
+    table.write_text("study,contrast,#for\nGSE9000003,agent; vemurafenib; vehicle,ana\nGSE9000001,,bo\n")
+    checked = check_batch(table, ROOT / "notebooks" / "report.ipynb")
+    assert [dict(row.parameters).get("contrast") for row in checked.rows] == [
+        ["agent", "vemurafenib", "vehicle"],
+        None,
+    ]
 
 
 def test_cells_become_what_the_notebook_declares(tmp_path: Path, notebook: Path) -> None:
