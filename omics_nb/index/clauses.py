@@ -10,7 +10,7 @@ from .conditions import Condition
 from .ranking import NARROWER, OWN_WORDS, TITLE_BONUS, enough, things, weight
 from .recognise import JOINED, is_phrase
 from .schema import schema
-from .text import stems_of
+from .text import name_stems
 
 if TYPE_CHECKING:
     import tantivy
@@ -110,7 +110,7 @@ class Clauses:
         others = [near[n] for n, term in enumerate(terms) if term.kind == "assay" or query.accessions]
         others += [self._boost(self.word(stem), OWN_WORDS * _SATURATED) for stem in own]
         for term, rarity in zip(terms, rarities, strict=True):
-            first = {stems[0] for name in term.names if (stems := stems_of(name)) and stems[0]}
+            first = {stems[0] for name in term.names if (stems := name_stems(name)) and stems[0]}
             titles = [self._query.term_query(self._schema, "title", stem, "basic") for stem in sorted(first)]
             others.append(self._query.const_score_query(self._any(titles), TITLE_BONUS * rarity))
         parts += [(self._occur.Should, other) for other in others]
@@ -141,7 +141,7 @@ class Clauses:
 
     def _places(self, names: Iterable[str]) -> list[tuple[str, str]]:
         """Field and value of the names that are one value: single words, and phrases that the vocabulary has."""
-        stems = sorted({tuple(stems_of(name)) for name in names})
+        stems = sorted({name_stems(name) for name in names})
         return [
             ("text", item[0]) if len(item) == 1 else ("phrases", JOINED.join(item))
             for item in stems
@@ -150,7 +150,7 @@ class Clauses:
 
     def _phrases(self, names: Iterable[str]) -> list[tantivy.Query]:
         """The other names, as words that follow one another."""
-        stems = sorted({tuple(stems_of(name)) for name in names})
+        stems = sorted({name_stems(name) for name in names})
         return [
             self._query.phrase_query(self._schema, "text", list(item))
             for item in stems

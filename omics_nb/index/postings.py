@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..records import StudyHeader
 from .fitness import fitness
-from .text import FIELD_NAMES, field_texts, stems_of
+from .text import FIELD_NAMES, field_texts, name_stems, stems_of
 
 # Where a stem stands: (study, field) → its places, counted in words.
 _Places = dict[tuple[int, str], tuple[int, ...]]
@@ -28,7 +28,7 @@ class Words:
 
     def places(self, phrase: str) -> dict[tuple[int, str], set[int]]:
         """(study, field) → where the phrase begins there, counted in words; its words must follow one another."""
-        stems = stems_of(phrase)
+        stems = name_stems(phrase)
         if not stems:
             return {}
         if not all(item in self.postings for item in stems):

@@ -18,7 +18,7 @@ from .feedback import BEST, FEEDBACK, Shared, Texts, shared_words
 from .fitness import BOTH_GROUPS, FEW_SAMPLES, GROUPS_TOLD, NO_VALUES, OTHER_TYPE, SUPERSERIES, for_intent
 from .postings import Words
 from .reasons import ONE_WORD, reasons
-from .text import stem, stems_of, words
+from .text import name_stems, stem, words
 
 # Weights of a field's words. A title counts once like any text, and by a bonus of its own that the reasons show:
 # multiplied term frequencies saturate, and then long attention in a summary no longer tells.
@@ -135,7 +135,7 @@ def own_words(terms: Iterable[Term]) -> list[str]:
 def stems_asked(terms: Sequence[Term]) -> set[str]:
     """The stems of all names of the terms, and of their own words."""
     names = (name for term in terms for name in (*term.names, *term.narrower))
-    return {stem for name in names for stem in stems_of(name)} | set(own_words(terms))
+    return {stem for name in names for stem in name_stems(name)} | set(own_words(terms))
 
 
 def weight(term: Term) -> float:

@@ -58,6 +58,12 @@ def stems_of(text: str) -> list[str]:
     return list(map(_stem_of, split(text)))
 
 
+@lru_cache(maxsize=50_000)
+def name_stems(name: str) -> tuple[str, ...]:
+    """The stems of a name, which a search looks at several times."""
+    return tuple(stems_of(name))
+
+
 @lru_cache(maxsize=400_000)
 def _stem_of(word: str) -> str:
     return stem(normal(word))
