@@ -154,10 +154,18 @@ def _choose(
 ) -> Chosen:
     """The comparison to make in a study: the given one, or the proposal that the question is nearest to."""
     if contrast is not None:
-        given = check_contrast(study.accession, with_groups(study.samples), Contrast(*contrast))
+        given = check_contrast(study.accession, with_groups(study.samples), _one_contrast(contrast))
         return Chosen(study, study.choose_platform(platform), given, "The comparison was given.")
     best = best_proposal(study, platform, query)
     return Chosen(study, best.platform, best.contrast, best.reason, design=best.design)
+
+
+def _one_contrast(contrast: Sequence[str]) -> Contrast:
+    if isinstance(contrast, str) or len(contrast) != 3:
+        raise DesignError(
+            f"a contrast is three texts, [factor, tested, reference], not {contrast!r}; in a table: a; b; c"
+        )
+    return Contrast(*contrast)
 
 
 def quality(chosen: Chosen) -> Quality:
@@ -344,13 +352,14 @@ def start_report(
     With both, the question is told in the report. ``groups`` are columns that the study's sample sheet lacks, name →
     sample → level; the run keeps them, so that it means the same when it is resumed. A run ``run_id`` that the store
     here has is taken as it is, so that an executed report is shown again and not made again; elsewhere the same inputs
-    start a run. QuestionError with neither question nor study, and for groups of no study.
+    start a run. QuestionError with neither question nor study, and for groups of no study; DesignError for a
+    ``contrast`` that is not three texts.
     """
     if run_id:
         with suppress(RunNotFoundError):
             return get_run(run_id)
     given = {
-        "contrast": list(contrast) if contrast else None,
+        "contrast": list(_one_contrast(contrast)) if contrast else None,
         "platform": platform,
         "design": design,
         "method": method,

@@ -9,7 +9,7 @@ import pytest
 
 import omics_nb as omics
 from omics_nb.agents.analysis import best_proposal
-from omics_nb.errors import FlowError, RunFailedError, RunNotFoundError
+from omics_nb.errors import DesignError, FlowError, RunFailedError, RunNotFoundError
 from omics_nb.reporting import Report
 
 QUESTION = "vemurafenib in melanoma, human, at least 6 samples"
@@ -152,3 +152,11 @@ def test_a_search_with_all_that_it_tells_is_kept_by_a_run() -> None:
     hits = run.result()
     assert hits.removed
     assert run["hits"] == hits
+
+
+@pytest.mark.parametrize("wrong", ["agent; vemurafenib; vehicle", ["agent", "vemurafenib"], "abc"])
+def test_a_report_of_a_contrast_that_is_not_three_texts_is_refused_before_it_starts(wrong: object) -> None:
+    before = len(omics.runs())
+    with pytest.raises(DesignError, match=r"three texts, \[factor, tested, reference\], not .*a; b; c"):
+        omics.start_report(study="GSE9000003", source="demo", contrast=wrong)  # type: ignore[arg-type]
+    assert len(omics.runs()) == before

@@ -42,8 +42,8 @@ class Precheck:
         raise AnalysisError(f"no check {name!r}; have {[check.name for check in self.checks]}")
 
     def __repr__(self) -> str:
-        failed = [check.name for check in self.checks if check.verdict != "ok"]
-        return f"Precheck({self.accession}, {self.design or 'no design'}, not ok: {failed or 'nothing'})"
+        told = [f"{check.name} {check.verdict}" for check in self.checks if check.verdict != "ok"]
+        return f"Precheck({self.accession}, {self.design or 'no design'}, {', '.join(told) or 'all ok'})"
 
     def _repr_html_(self) -> str:
         return display.precheck_html(self)

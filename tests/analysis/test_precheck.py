@@ -127,4 +127,4 @@ def test_it_shows_itself(make_study: MakeStudy) -> None:
     found = check_design(paired(make_study), contrast=TUMOUR)
     assert "Before an analysis of GSE1" in found._repr_html_()
     assert "! warn  pairs:" in str(found) or "! warn pairs:" in str(found)
-    assert repr(found) == "Precheck(GSE1, ~ tissue, not ok: ['pairs'])"
+    assert repr(found) == "Precheck(GSE1, ~ tissue, pairs warn)"
