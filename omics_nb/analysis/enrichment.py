@@ -184,7 +184,8 @@ def _by_gene(result: DEResult) -> pd.DataFrame:
     single = symbols.ne("") & ~symbols.str.contains(r"[/;,|\s]")
     if not single.any():
         raise AnalysisError(
-            f"the features of {result.accession} have no gene symbols; the annotation of {result.platform} gives none",
+            f"the features of {result.accession} have no gene symbols, for which the annotation of "
+            f"{result.platform} is needed; a mirror takes it as platforms/…/annot/{result.platform}.annot.gz",
             accession=result.accession,
         )
     genes = tested[single].assign(gene=symbols[single]).sort_values(names.p, kind="stable")

@@ -183,7 +183,8 @@ def gene(study: Study, feature: str, factor: str, *, platform: str | None = None
     DesignError where the sample sheet has no such column.
     """
     values = comparable(study, platform)
-    row = _row_of(study, feature, study.choose_platform(platform), values.features)
+    platform = study.choose_platform(platform)
+    row = _row_of(study, feature, platform, values.features)
     groups = _grouped(study, values, factor)
     data = _gene_values(study, values, groups, values.values[row])
     table = data.groupby("group", sort=False)["value"].agg(["size", "median", "min", "max"]).reset_index()
@@ -191,8 +192,7 @@ def gene(study: Study, feature: str, factor: str, *, platform: str | None = None
         f"{short(name)}: median {median:.4g} ({n} samples)"
         for name, n, median in table[["group", "size", "median"]].itertuples(index=False)
     )
-    named = clean(values.features[row])
-    name = clean(feature) if named == clean(feature) else f"{clean(feature)} ({named})"
+    name = _name_of(study, platform, values.features, row)
     figure = Figure(
         "gene",
         f"{name}: {study.accession}",
@@ -241,6 +241,12 @@ def _row_of(study: Study, feature: str, platform: str, features: pd.Index) -> in
         return int(at[0])
     means = study.matrices[platform].iloc[at].mean(axis=1).to_numpy()
     return int(at[int(np.nanargmax(means))])
+
+
+def _name_of(study: Study, platform: str, features: pd.Index, row: int) -> str:
+    """The symbol with the identifier, so that a reader of either knows the gene."""
+    named, symbol = clean(features[row]), clean(symbols(study, platform, features[row : row + 1])[0])
+    return f"{symbol} ({named})" if symbol and symbol != named else named
 
 
 def _grouped(study: Study, values: Comparable, factor: str | None) -> _Groups:

@@ -365,7 +365,11 @@ def translate(error: httpx.HTTPError, url: str) -> SourceError:
     url = plain_url(url)
     why = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-        return OfflineError(f"{url} cannot be reached: {why}", url=url, transient=True)
+        return OfflineError(
+            f"{url} cannot be reached: {why}; with no network, search the sources demo and mirror:FOLDER",
+            url=url,
+            transient=True,
+        )
     if isinstance(error, httpx.TimeoutException):
         return BackendError(f"{url} did not answer in time: {why}", url=url, transient=True)
     if isinstance(error, httpx.TransportError):

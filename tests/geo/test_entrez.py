@@ -268,7 +268,8 @@ def test_no_network_is_said_after_one_more_try(ncbi_settings: Settings, clock: C
     with (
         Http(nowhere, clock=clock, sleep=clock.sleep, progress=told.append) as http,
         pytest.raises(
-            OfflineError, match=r"http://127\.0\.0\.1:9/entrez/eutils/esearch\.fcgi cannot be reached"
+            OfflineError,
+            match=r"http://127\.0\.0\.1:9/entrez/eutils/esearch\.fcgi cannot be reached.*mirror:FOLDER",
         ),
     ):
         Entrez(http).search("gds", "melanoma")
