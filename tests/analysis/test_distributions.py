@@ -71,3 +71,18 @@ def test_many_t_at_once_are_as_exact_as_one(df: float) -> None:
     assert np.isnan(many[-2])
     assert many[-1] == 0
     assert many[-3] == 1
+
+
+@pytest.mark.parametrize(
+    ("f", "df1", "df2", "expected"),
+    # By mpmath with 60 digits. R's pf gives -Inf, -175.6880370598293 and -668.78.
+    [
+        (47, 45, 9271, -854.110827611572206),
+        (120, 3, 20000, -175.68803705982932),
+        (30, 60, 9000, -699.592758393400696),
+    ],
+)
+def test_tails_far_out_with_many_degrees_of_freedom_are_exact(
+    f: float, df1: float, df2: float, expected: float
+) -> None:
+    assert float(d.f_log_upper(f, df1, df2)) == pytest.approx(expected, rel=2e-14)
