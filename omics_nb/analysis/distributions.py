@@ -230,6 +230,7 @@ def _fraction(a: Floats, b: Floats, x: Floats) -> Floats:
     """
     c = np.ones_like(x)
     d = found = 1 / (1 - (a + b) * x / (a + 1))
+    moving = np.ones(x.shape, dtype=bool)
     for m in range(1, 10_000):
         for term in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
@@ -237,7 +238,8 @@ def _fraction(a: Floats, b: Floats, x: Floats) -> Floats:
         ):
             d, c = 1 / (1 + term * d), 1 + term / c
             found = found * (d * c)
-        if (np.abs(d * c - 1) < 1e-15).all():
+        moving &= np.abs(d * c - 1) > 1e-15
+        if not moving.any():
             return 1 / found
     raise AnalysisError(f"the tail of an F or t distribution did not converge for a = {a}, b = {b}, x = {x}")
 
