@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import logging
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -75,8 +76,11 @@ class Place(NamedTuple):
 # --- the processes ----------------------------------------------------------------------------------------------------
 
 
-def own(place: Place, first: int, end: int, log: str) -> None:
-    """Start runs ``first`` … ``end`` by key, take over those that were interrupted, wait for all."""
+def own(place: Place, first: int, end: int, log: str, dies_after: int | None = None) -> None:
+    """Start runs ``first`` … ``end`` by key, take over those that were interrupted, wait for all.
+
+    With ``dies_after`` the process kills itself, in the middle of its work, once it has started so many.
+    """
     store = place.open()
     executor: Any = None
     if place.dask:
@@ -97,6 +101,8 @@ def own(place: Place, first: int, end: int, log: str) -> None:
                 )
                 file.write(f"{time.perf_counter() - began}\n")
                 file.flush()
+                if dies_after is not None and x + 1 - first >= dies_after:
+                    os.kill(os.getpid(), signal.SIGKILL)
                 if run.state == "interrupted":
                     run.resume(flow=FLOW, executor=executor)
                 waiting.append((x, run))
@@ -110,19 +116,29 @@ def own(place: Place, first: int, end: int, log: str) -> None:
 
 
 def follow(place: Place, log: str, stop: str) -> None:
-    """Read the events of one run after another from outside, each as soon as it is there."""
+    """Read the events of one run after another from outside, each as soon as it is there; says when it begins.
+
+    What had happened while it was busy with another run is no measure of latency and left out.
+    """
     store = place.open()
+    followed, stopped, since = "", False, time.time()
+    print("ready", flush=True)
     with Path(log).open("a") as file:
-        while not Path(stop).exists():
-            for run in list_runs(store, state="running", limit=1):
-                after = 0
-                while run.state == "running" and not Path(stop).exists():
-                    # What had happened before the first look is no measure of latency.
+        while not stopped:
+            stopped = Path(stop).exists()  # asked first, so that the last look sees all
+            looked = time.time()
+            for run in [run for run in list_runs(store, limit=1) if run.id != followed]:
+                followed, active, after = run.id, True, 0
+                while active:
+                    active = run.state == "running"
                     events, now = run.events(after), time.time()
-                    if after:
-                        file.writelines(f"{now - event.at.timestamp()}\n" for event in events)
+                    file.writelines(
+                        f"{now - at}\n" for event in events if (at := event.at.timestamp()) >= since
+                    )
                     after = events[-1].seq if events else after
                     time.sleep(_POLL_S)
+                looked = time.time()
+            since = looked
             time.sleep(_POLL_S)
     close_store(store)
 
@@ -131,7 +147,7 @@ def follow(place: Place, log: str, stop: str) -> None:
 def process(function: str, place: Place, *arguments: Any) -> Iterator[subprocess.Popen[bytes]]:
     """One of the functions above in a process of its own, which does not outlive the block."""
     code = f"import tests.benchmarks.simulate_lab as lab; lab.{function}(lab.{place!r}, *{arguments!r})"
-    with subprocess.Popen([sys.executable, "-c", code], cwd=_ROOT) as made:
+    with subprocess.Popen([sys.executable, "-c", code], cwd=_ROOT, stdout=subprocess.PIPE) as made:
         try:
             yield made
         finally:
@@ -159,20 +175,19 @@ def simulate(place: Place, n_runs: int, folder: Path, size: Any) -> Measured:
     before = size()
     half = n_runs // 2
     starts, events, stop = folder / "starts", folder / "events", folder / "stop"
-    began = time.monotonic()
-    with (
-        process("follow", place, str(events), str(stop)) as reader,
-        process("own", place, 0, half, str(starts)) as first,
-        process("own", place, half, n_runs, str(folder / "killed")) as second,
-    ):
-        while _n_lines(folder / "killed") < half // 2:
-            time.sleep(_POLL_S)
-            _check_alive(second)
-        second.kill()
-        second.wait()
-        taken_over = len(list_runs(place.open(), state="interrupted", limit=n_runs))
-        with process("own", place, half, n_runs, str(starts)) as third:
-            codes = [first.wait(), third.wait()]
+    with process("follow", place, str(events), str(stop)) as reader:
+        if not reader.stdout or not reader.stdout.readline():
+            raise AssertionError("the reader could not begin")
+        began = time.monotonic()
+        with (
+            process("own", place, 0, half, str(starts)) as first,
+            process("own", place, half, n_runs, str(folder / "killed"), half // 2) as second,
+        ):
+            if second.wait() != -signal.SIGKILL:
+                raise AssertionError(f"the owner that was to be killed ended with {second.returncode}")
+            taken_over = len(list_runs(place.open(), state="interrupted", limit=n_runs))
+            with process("own", place, half, n_runs, str(starts)) as third:
+                codes = [first.wait(), third.wait()]
         seconds = time.monotonic() - began
         stop.touch()
         codes.append(reader.wait())
@@ -190,15 +205,6 @@ def simulate(place: Place, n_runs: int, folder: Path, size: Any) -> Measured:
         lost,
         doubled,
     )
-
-
-def _n_lines(path: Path) -> int:
-    return path.read_text().count("\n") if path.exists() else 0
-
-
-def _check_alive(owner: subprocess.Popen[bytes]) -> None:
-    if owner.poll() is not None:
-        raise AssertionError(f"an owner ended by itself with {owner.returncode}")
 
 
 def count_wrong(place: Place, n_runs: int) -> tuple[int, int]:
