@@ -12,7 +12,7 @@ DEV_EXTRAS := $(EXTRAS) --extra postgres --extra dask --extra slurm --extra pdf 
 PEERS := $(VENV)-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lab dashboard bench check lock wheel wheels clean
+.PHONY: help demo test test-slow test-all lab dashboard bench check lock wheel wheels clean
 
 # A compiler for every platform in one package, for the part that is compiled, and what it and pip call each platform.
 ZIG := ziglang==0.17.1
@@ -40,8 +40,10 @@ demo: $(BIN)/.run  ## a question, answered on the embedded studies, with a repor
 test: $(BIN)/.dev  ## the tests, without the longest
 	$(BIN)/python -m pytest
 
-test-all: $(BIN)/.dev  ## every test, the longest too
-	$(BIN)/python -m pytest -m ""
+test-slow: $(BIN)/.dev  ## the longest tests alone
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow  ## every test
 
 check: $(BIN)/.dev  ## style, types and the direction of imports
 	$(BIN)/ruff check .
