@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from tests.postgres_server import running_server, server_programs
 pytest_plugins = ("tests.ncbi.fixtures",)
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+# A shell lets what it starts in the background ignore Ctrl-C, and its children inherit that; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -69,7 +68,7 @@ def serving(
     try:
         yield Dashboard(port, TOKEN, server, said)
     finally:
-        server.send_signal(signal.SIGINT)
+        server.terminate()  # a suite that a shell started in the background would have its Ctrl-C ignored
         server.wait(30)
         drain.join(30)
         server.stderr.close()
