@@ -87,11 +87,11 @@ def page(browser: Any, dashboard: Dashboard, seen: Seen) -> Iterator[Any]:
     assert seen == Seen()
 
 
-def accessible(page: Any) -> None:
-    """axe-core finds nothing serious or critical on the page (https://github.com/dequelabs/axe-core)."""
+def accessible(page: Any, part: str = "html") -> None:
+    """axe-core finds nothing serious or critical in a part of the page (https://github.com/dequelabs/axe-core)."""
     package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python brings axe-core")
     page.evaluate(Path(package.__file__).with_name("axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    found = page.evaluate("part => axe.run(part, { resultTypes: ['violations'] })", part)["violations"]
     bad = [
         f"{rule['id']}: {node['target']} {node['failureSummary']}"
         for rule in found

@@ -41,6 +41,9 @@ def look_closely(page: Any, figure: Any) -> None:
     )
     after = figure.evaluate("plot => plot._fullLayout.xaxis.range")
     assert after[1] - after[0] < (before[1] - before[0]) / 2
+    page.get_by_text("Double-click to zoom back out").wait_for()
+    page.wait_for_function("getComputedStyle(document.querySelector('.notifier-note')).opacity > 0.3")
+    accessible(page, ".plotly-notifier")  # a tip that fades in would be too pale now
     view = page.locator(".omics-figure-volcano")
     view.get_by_role("button", name="Get the files").click()
     for kind in ("SVG", "PNG", "CSV"):
