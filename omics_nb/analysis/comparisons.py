@@ -10,8 +10,9 @@ import pandas as pd
 
 from ..errors import DesignError
 from ..records import Contrast, Study
-from .design import Design, build_design, check_contrast, contrast_groups, default_formula, quoted
+from .design import Design, build_design, check_contrast, contrast_groups
 from .fits import Comparisons
+from .formula import default_formula, quoted
 from .groups import reference_level, with_groups
 
 #: One contrast, several of one factor, or the name of a factor for all its levels against the reference.

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import AnalysisError, DesignError
-from .limma import Fit, fit_any_rank, lm_fit
+from .least_squares import Fit, fit_any_rank, lm_fit
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]

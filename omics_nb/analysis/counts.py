@@ -18,12 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from ..errors import AnalysisError, ScaleError
 from .correlated import correlated_fit, duplicate_correlation
-from .limma import Fit, lm_fit
-from .smooth import lowess
+from .least_squares import Fit, lm_fit
+from .smooth import lowess_knots
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -31,7 +30,10 @@ Bools = npt.NDArray[np.bool_]
 _NO_COUNTS: tuple[tuple[Callable[[Floats], Bools], str], ...] = (
     (lambda counts: ~np.isfinite(counts), "missing or infinite"),
     (lambda counts: counts < 0, "negative"),
-    (lambda counts: counts % 1 != 0, "not whole numbers (FPKM, TPM or normalised values are no counts)"),
+    (
+        lambda counts: counts != np.floor(counts),
+        "not whole numbers (FPKM, TPM or normalised values are no counts)",
+    ),
 )
 
 
@@ -39,7 +41,8 @@ _NO_COUNTS: tuple[tuple[Callable[[Floats], Bools], str], ...] = (
 class Voom:
     """log2 counts per million, the precision weight of each (genes × samples), and the trend they come from.
 
-    ``trend``: average log2 count and square root of the residual standard deviation as two vectors, sorted.
+    ``trend``: average log2 count, ascending, and square root of the residual standard deviation there, joined by
+    straight lines.
     """
 
     log_cpm: Floats
@@ -101,24 +104,25 @@ def tmm_factors(
     all.
     """
     matrix = checked_counts(counts)
-    matrix = matrix[(matrix > 0).any(axis=1)]
-    sizes = matrix.sum(axis=0) if library_sizes is None else np.asarray(library_sizes, dtype=float)
+    # Sample by sample in memory, as they are compared.
+    columns = np.ascontiguousarray(matrix[(matrix > 0).any(axis=1)].T)
+    sizes = columns.sum(axis=1) if library_sizes is None else np.asarray(library_sizes, dtype=float)
     if not (sizes > 0).all():
         raise AnalysisError(
             f"samples number {np.flatnonzero(sizes <= 0).tolist()} have no counts at all; leave them out"
         )
-    if len(matrix) == 0 or matrix.shape[1] == 1:
-        return np.ones(matrix.shape[1])
-    upper = np.quantile(matrix, 0.75, axis=0) / sizes
+    if columns.size == 0 or len(columns) == 1:
+        return np.ones(len(columns))
+    upper = np.quantile(columns, 0.75, axis=1) / sizes
     if np.median(upper) < 1e-20:
-        reference = int(np.argmax(np.sqrt(matrix).sum(axis=0)))
+        reference = int(np.argmax(np.sqrt(columns).sum(axis=1)))
     else:
         reference = int(np.argmin(np.abs(upper - upper.mean())))
     trims = (logratio_trim, sum_trim, a_cutoff)
     factors = np.array(
         [
-            _tmm_factor(matrix[:, j], matrix[:, reference], sizes[j], sizes[reference], trims)
-            for j in range(matrix.shape[1])
+            _tmm_factor(column, columns[reference], size, sizes[reference], trims)
+            for column, size in zip(columns, sizes, strict=True)
         ]
     )
     return np.asarray(factors / np.exp(np.log(factors).mean()))
@@ -162,12 +166,18 @@ def voom(
     level = fit.average + np.log2(sizes + 1).mean() - np.log2(1e6)
     deviation = np.sqrt(fit.sigma)
     counted = matrix.sum(axis=1) > 0
-    trend_x, trend_y = _trend(level[counted], deviation[counted], span)
-    x = np.asarray(design, dtype=float)
-    fitted = fit.coefficients @ x.T
-    expected = fitted + np.log2(sizes + 1) - np.log2(1e6)
-    weights = np.interp(expected.ravel(), trend_x, trend_y).reshape(expected.shape) ** -4
-    return Voom(values, weights, sizes, (trend_x, trend_y))
+    trend = lowess_knots(level[counted], deviation[counted], span=span)
+    expected = fit.coefficients @ np.asarray(design, dtype=float).T
+    expected += np.log2(sizes + 1) - np.log2(1e6)
+    return Voom(values, precision_weights(expected, trend), sizes, trend)
+
+
+def precision_weights(expected: Floats, trend: tuple[Floats, Floats]) -> Floats:
+    """One over the variance that the trend of square roots of standard deviations has at each ``expected`` level."""
+    variance = np.interp(expected.ravel(), *trend).reshape(expected.shape)
+    variance **= 2
+    variance **= 2
+    return np.asarray(np.divide(1.0, variance, out=variance))
 
 
 def voom_fit(voomed: Voom, design: npt.ArrayLike, *, names: tuple[str, ...] | None = None) -> Fit:
@@ -194,12 +204,6 @@ def voom_in_blocks(
     return correlated_fit(
         voomed.log_cpm, design, block, correlation, weights=voomed.weights, names=names
     ), correlation
-
-
-def _trend(x: Floats, y: Floats, span: float) -> tuple[Floats, Floats]:
-    smooth = lowess(x, y, span=span)
-    distinct, first = np.unique(x, return_index=True)
-    return distinct, smooth[first]
 
 
 def _tmm_factor(
@@ -232,6 +236,15 @@ def _tmm_factor(
 
 
 def _between(values: Floats, n: int, trim: float) -> Bools:
-    low = np.floor(n * trim) + 1
-    ranks = rankdata(values)
-    return np.asarray((ranks >= low) & (ranks <= n + 1 - low))
+    """Values whose rank is not among the share ``trim`` at either end; equal ones share their mean rank."""
+    low = int(np.floor(n * trim)) + 1
+    high = n + 1 - low
+    ordered = np.partition(values, sorted({low - 1, high - 1}))
+    least, most = ordered[low - 1], ordered[high - 1]
+    kept = (values > least) & (values < most)
+    for end in {float(least), float(most)}:
+        equal = values == end
+        rank = int((values < end).sum()) + (int(equal.sum()) + 1) / 2
+        if low <= rank <= high:
+            kept |= equal
+    return np.asarray(kept)

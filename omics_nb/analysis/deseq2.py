@@ -28,7 +28,8 @@ from .dispersion import (
     posterior_dispersions,
 )
 from .distributions import f_quantile
-from .limma import benjamini_hochberg, dependent_columns
+from .least_squares import dependent_columns
+from .limma import benjamini_hochberg
 from .negative_binomial import covariance_and_leverage, fit_glm
 from .smooth import lowess
 

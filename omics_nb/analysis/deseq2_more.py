@@ -14,7 +14,7 @@ from scipy.special import gammaincc, ndtri
 
 from ..errors import DesignError
 from .deseq2 import LN2, RIDGE, Deseq2Fit, Deseq2Test, filtered
-from .limma import without_contrasts
+from .least_squares import without_contrasts
 from .negative_binomial import covariance_and_leverage, fit_glm
 
 Floats = npt.NDArray[np.float64]

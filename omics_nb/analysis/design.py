@@ -1,19 +1,16 @@
 """Design matrices by formula over the sample sheet, and the questions to ask before a fit.
 
-Formulas are read by formulaic, with R's operators ``+ - * : / ^`` and ``0`` or ``-1`` for no intercept.
-Column names may be written as they are (``~ disease state + age``) or in backticks (``~ `disease state` +
-age``). A column whose values are all numbers is a covariate, unless it is the tested factor or its name says
-batch, patient or the like; ``C(age)`` makes levels of it and ``numeric(age)`` strips a shared unit ("49
-years"). Nothing else can be called in a formula, for formulas may come from a form or an address.
+Formulas are read by ``formula`` and made into matrices by formulaic. A column whose values are all numbers is a
+covariate, unless it is the tested factor or its name says batch, patient or the like; ``C(age)`` makes levels of it
+and ``numeric(age)`` strips a shared unit ("49 years").
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,18 +18,14 @@ import pandas as pd
 
 from ..errors import DesignError
 from ..records import Contrast
+from .formula import Used, close_to, matching, quoted, read_formula, shown, some_of
 from .groups import is_nuisance, with_groups
 from .groups import propose_contrasts as propose_contrasts
-from .limma import dependent_columns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from .least_squares import dependent_columns
 
 Floats = npt.NDArray[np.float64]
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_OPERATOR = re.compile(r"\*\*|[-+*:/^()~]|\d+(?!\w)")
-_CALL = re.compile(r"(C|numeric)\s*\(\s*")
 _NO_NUMBER = {"", "na", "n/a", "nan", "null", "none", "not available", "unknown", "missing", "--", "-"}
 
 
@@ -121,24 +114,6 @@ class Design:
         return np.asarray(self._spec.get_model_matrix(frame, context={}), dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class _Used:
-    """A sample column as the formula uses it: ``kind`` is "C", "numeric" or "" where it was not said."""
-
-    column: str
-    kind: str
-    safe: str
-
-
-def quoted(name: str) -> str:
-    """A column name as it can stand in a formula: in backticks unless it is a plain word."""
-    return name if re.fullmatch(r"[A-Za-z_][\w.]*", name) else f"`{name}`"
-
-
-def default_formula(factor: str) -> str:
-    return f"~ {quoted(factor)}"
-
-
 def build_design(
     samples: pd.DataFrame,
     formula: str,
@@ -154,7 +129,7 @@ def build_design(
     confounded coefficients (named).
     """
     sheet = with_groups(samples)
-    text, used = _read_formula(formula, [str(column) for column in sheet.columns])
+    text, used = read_formula(formula, [str(column) for column in sheet.columns])
     left_out, notes = _left_out(sheet, used)
     kept = sheet.loc[[sample for sample in sheet.index if sample not in left_out]]
     frame, levels, covariates, column_notes = _columns(kept, used, factor, reference)
@@ -163,7 +138,7 @@ def build_design(
         matrix=matrix,
         names=names,
         samples=tuple(str(sample) for sample in kept.index),
-        formula=_shown(text, used),
+        formula=shown(text, used),
         levels=levels,
         covariates=covariates,
         left_out=left_out,
@@ -211,21 +186,21 @@ def check_contrast(study_accession: str, samples: pd.DataFrame, contrast: Contra
     DesignError says which factors or levels there are.
     """
     sheet = with_groups(samples)
-    factor = _matching(contrast.factor, [str(column) for column in sheet.columns])
+    factor = matching(contrast.factor, [str(column) for column in sheet.columns])
     if factor is None:
         raise DesignError(
             f"no factor {contrast.factor!r} in the samples of {study_accession}; have "
-            f"{list(map(str, sheet.columns))}{_close(contrast.factor, sheet.columns)}",
+            f"{list(map(str, sheet.columns))}{close_to(contrast.factor, sheet.columns)}",
             factor=contrast.factor,
         )
     levels = [str(level) for level in dict.fromkeys(sheet[factor]) if str(level) != ""]
     found = []
     for level in (contrast.tested, contrast.reference):
-        match = _matching(level, levels)
+        match = matching(level, levels)
         if match is None:
             raise DesignError(
                 f"no level {level!r} in {factor!r} of {study_accession}; have {_listed(sheet[factor])}"
-                f"{_close(level, levels)}",
+                f"{close_to(level, levels)}",
                 factor=factor,
                 level=level,
             )
@@ -261,85 +236,7 @@ def contrast_groups(
     return groups
 
 
-def _read_formula(formula: str, columns: list[str]) -> tuple[str, tuple[_Used, ...]]:
-    """The formula with safe names (v0, v1 …) in place of columns, and what they stand for."""
-    text = formula.strip()
-    if "~" in text:
-        left, _, text = text.partition("~")
-        if left.strip() or "~" in text:
-            raise DesignError(
-                f"a design begins with ~ and has no other: '~ treatment + age', not {formula!r}"
-            )
-    used: dict[tuple[str, str], _Used] = {}
-    parts = []
-    for token in _tokens(text, columns):
-        if isinstance(token, str):
-            parts.append(token)
-            continue
-        if token[0] not in {column for column, _ in used} or token in used:
-            item = used.setdefault(token, _Used(*token, safe=f"v{len(used)}"))
-        else:
-            raise DesignError(
-                f"{token[0]!r} is used both as levels and as numbers in {formula!r}; choose one"
-            )
-        parts.append(item.safe)
-    if not parts:
-        raise DesignError("the design is empty; write for example '~ treatment'")
-    return "~ " + " ".join(parts), tuple(used.values())
-
-
-def _tokens(text: str, columns: list[str]) -> Iterator[str | tuple[str, str]]:
-    """Operators as strings, columns as (column, kind)."""
-    at = 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
-        call = _CALL.match(text, at)
-        if call and (found := _column_at(text, call.end(), columns)):
-            column, end = found
-            closing = re.compile(r"\s*\)").match(text, end)
-            if closing is None:
-                raise DesignError(f"{text[at:]!r}: {call[1]}(...) takes one column and a closing bracket")
-            yield column, call[1]
-            at = closing.end()
-        elif found := _column_at(text, at, columns):
-            column, at = found
-            yield column, ""
-        elif operator := _OPERATOR.match(text, at):
-            yield operator[0]
-            at = operator.end()
-        else:
-            word = re.compile(r"`[^`]*`?|[^\s+*:/^()~-]+").match(text, at)
-            name = (word[0] if word else text[at:]).strip("`")
-            raise DesignError(
-                f"no factor {name!r} in the samples; have {columns}{_close(name, columns)}. A design may use "
-                "column names, + - * : / ^ ( ), C(...) and numeric(...)",
-                factor=name,
-            )
-
-
-def _column_at(text: str, at: int, columns: list[str]) -> tuple[str, int] | None:
-    if text[at : at + 1] == "`":
-        end = text.find("`", at + 1)
-        name = text[at + 1 : end] if end > 0 else ""
-        match = _matching(name, columns)
-        return None if match is None else (match, end + 1)
-    for fold in (False, True):
-        for column in sorted(columns, key=len, reverse=True):
-            part = text[at : at + len(column)]
-            same = part.casefold() == column.casefold() if fold else part == column
-            after = text[at + len(column) : at + len(column) + 1]
-            if column and same and not (_wordy(column[-1]) and _wordy(after)):
-                return column, at + len(column)
-    return None
-
-
-def _wordy(character: str) -> bool:
-    return character.isalnum() or character in {"_", "."} if character else False
-
-
-def _left_out(sheet: pd.DataFrame, used: tuple[_Used, ...]) -> tuple[dict[str, str], list[str]]:
+def _left_out(sheet: pd.DataFrame, used: tuple[Used, ...]) -> tuple[dict[str, str], list[str]]:
     left_out: dict[str, str] = {}
     notes = []
     for item in used:
@@ -350,14 +247,16 @@ def _left_out(sheet: pd.DataFrame, used: tuple[_Used, ...]) -> tuple[dict[str, s
         new = [str(sample) for sample in sheet.index[empty] if str(sample) not in left_out]
         left_out |= dict.fromkeys(new, f"no value in {item.column!r}")
         if new:
-            notes.append(f"{len(new)} samples without a value in {item.column!r} are left out: {_some(new)}.")
+            notes.append(
+                f"{len(new)} samples without a value in {item.column!r} are left out: {some_of(new)}."
+            )
     if len(left_out) == len(sheet):
         raise DesignError(f"no sample has a value in all of {[item.column for item in used]}")
     return left_out, notes
 
 
 def _columns(
-    kept: pd.DataFrame, used: tuple[_Used, ...], factor: str | None, reference: str | None
+    kept: pd.DataFrame, used: tuple[Used, ...], factor: str | None, reference: str | None
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]], tuple[str, ...], list[str]]:
     frame = pd.DataFrame(index=kept.index)
     levels: dict[str, tuple[str, ...]] = {}
@@ -388,7 +287,7 @@ def _categorical(codes: list[int], n_levels: int) -> pd.Categorical[str]:
     return pd.Categorical([names[code] for code in codes], categories=names)
 
 
-def _is_covariate(item: _Used, values: pd.Series[str], factor: str | None) -> bool:
+def _is_covariate(item: Used, values: pd.Series[str], factor: str | None) -> bool:
     if item.column == factor or item.kind == "C":
         return False
     if item.kind == "numeric":
@@ -396,11 +295,11 @@ def _is_covariate(item: _Used, values: pd.Series[str], factor: str | None) -> bo
     return all(_NUMBER.fullmatch(value) for value in values) and not is_nuisance(item.column)
 
 
-def _numbers(item: _Used, values: pd.Series[str]) -> pd.Series[float]:
+def _numbers(item: Used, values: pd.Series[str]) -> pd.Series[float]:
     matches = [_NUMBER.match(value) for value in values]
     bad = [value for value, match in zip(values, matches, strict=True) if match is None]
     if bad:
-        raise DesignError(f"{item.column!r} is not a column of numbers: {_some(bad)}", factor=item.column)
+        raise DesignError(f"{item.column!r} is not a column of numbers: {some_of(bad)}", factor=item.column)
     units = {value[match.end() :].strip() for value, match in zip(values, matches, strict=True) if match}
     if len(units) > 1:
         raise DesignError(
@@ -419,7 +318,7 @@ def _refuse_single(column: str, n_levels: int, level: str, n_samples: int) -> No
 
 
 def _materialise(
-    text: str, frame: pd.DataFrame, used: tuple[_Used, ...], levels: Mapping[str, tuple[str, ...]]
+    text: str, frame: pd.DataFrame, used: tuple[Used, ...], levels: Mapping[str, tuple[str, ...]]
 ) -> tuple[Any, tuple[str, ...], Floats]:
     import formulaic
     from formulaic.errors import FormulaicError
@@ -430,9 +329,9 @@ def _materialise(
     except (FormulaicError, SyntaxError, ValueError, TypeError, AttributeError, IndexError) as error:
         # formulaic draws the place on further lines, with terminal colours.
         reason = str(error).partition("\n")[0]
-        raise DesignError(f"the design {_shown(text, used)!r} cannot be read: {reason}") from error
+        raise DesignError(f"the design {shown(text, used)!r} cannot be read: {reason}") from error
     if not hasattr(model, "model_spec") or model.shape[1] == 0:
-        raise DesignError(f"the design {_shown(text, used)!r} holds no term")
+        raise DesignError(f"the design {shown(text, used)!r} holds no term")
     by_safe = {item.safe: item for item in used}
 
     def told(match: re.Match[str]) -> str:
@@ -446,44 +345,16 @@ def _materialise(
     return model.model_spec, names, np.asarray(model, dtype=np.float64)
 
 
-def _shown(text: str, used: tuple[_Used, ...]) -> str:
-    by_safe = {item.safe: item for item in used}
-
-    def told(match: re.Match[str]) -> str:
-        item = by_safe[match[0]]
-        return f"{item.kind}({quoted(item.column)})" if item.kind else quoted(item.column)
-
-    return re.sub(r"v\d+", told, text).replace("( ", "(").replace(" )", ")").replace(" : ", ":")
-
-
 def _confounded(names: tuple[str, ...], dependent: int, others: tuple[int, ...]) -> str:
     if not others:
         return f"{names[dependent]} is zero in every sample"
     return f"{names[dependent]} cannot be told apart from {' with '.join(names[j] for j in others)}"
 
 
-def _matching(name: str, names: Sequence[str]) -> str | None:
-    if name in names:
-        return name
-    folded = [
-        other for other in names if " ".join(other.casefold().split()) == " ".join(name.casefold().split())
-    ]
-    return folded[0] if len(folded) == 1 else None
-
-
-def _close(name: str, names: Iterable[Any]) -> str:
-    close = difflib.get_close_matches(name, [str(other) for other in names], n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _listed(column: pd.Series[Any]) -> str:
     counts = column[column.astype(str) != ""].astype(str).value_counts(sort=False)
     shown = [f"{level!r} ({n})" for level, n in list(counts.items())[:20]]
     return ", ".join(shown) + (f" and {len(counts) - 20} more" if len(counts) > 20 else "")
-
-
-def _some(names: Sequence[str], n: int = 5) -> str:
-    return ", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")
 
 
 def _natural(text: str) -> tuple[tuple[int, float, str], ...]:

@@ -6,6 +6,7 @@ All by way of the incomplete beta function: P(T > t) with d degrees of freedom i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ Floats = npt.NDArray[np.float64]
 
 _SMALLEST_DIRECT = 1e-290
 # From so many values on, and up to such a t, a curve through exact values is faster.
-_MANY = 10_000
+_MANY = 5_000
 _MOST_T = 1e4
-_KNOT = 0.001
+# The distance of its knots on a logarithmic scale: it is within 1e-12 of the logarithm of a tail.
+_KNOT = 0.004
+_MOST_DF = 1e4
 
 
 def t_two_sided(t: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
@@ -30,13 +33,30 @@ def t_two_sided(t: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
     infinite = np.isinf(df_)
     p[infinite] = 2 * special.ndtr(-np.abs(t_[infinite]))
     rest = ~infinite
-    common = float(np.median(df_)) if df_.size > _MANY else np.nan
-    shared = rest & (df_ == common) & (np.abs(t_) < _MOST_T)
-    if int(shared.sum()) > _MANY:
-        p[shared] = _t_by_curve(np.abs(t_[shared]), common)
-        rest &= ~shared
+    for common in _common(np.asarray(df, dtype=float), t_.size):
+        shared = rest & (df_ == common) & (np.abs(t_) < _MOST_T)
+        if int(shared.sum()) > _MANY:
+            p[shared] = _t_by_curve(np.abs(t_[shared]), common)
+            rest &= ~shared
     p[rest] = _t_exactly(t_[rest], df_[rest])
     return p
+
+
+def _common(df: Floats, n_values: int) -> list[float]:
+    """Finite degrees of freedom that many of ``n_values`` share."""
+    if n_values <= _MANY:
+        return []
+    distinct, counts = _distinct_counts(df)
+    often = np.isfinite(distinct) & (counts * (n_values / df.size) > _MANY)
+    return [float(value) for value in distinct[often]]
+
+
+def _distinct_counts(values: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    # Often all are equal, which is seen faster than sorted.
+    if values.size and (values == values.flat[0]).all():
+        return values.ravel()[:1], np.array([values.size], dtype=np.intp)
+    distinct, counts = np.unique(values, return_counts=True)
+    return distinct, counts.astype(np.intp)
 
 
 def _t_exactly(t: Floats, df: Floats) -> Floats:
@@ -54,23 +74,52 @@ def _t_by_curve(t: Floats, df: float) -> Floats:
     """The same for many t that share their degrees of freedom, where one incomplete beta function each is
     slow.
 
-    log P is a smooth curve of log(1 + t). Between knots so close, with its exact slope at each, a cubic is
-    within 1e-12 of it, which is the relative error of P.
+    log P is a smooth curve of log(1 + t).
     """
     along = np.log1p(t)
-    knots = np.arange(0.0, float(along.max()) + 2 * _KNOT, _KNOT)
+    knots = _knots(along)
     at = np.expm1(knots)
     log_p = log_t_two_sided(at, df)
-    constant = -special.betaln(df / 2, 0.5) - 0.5 * np.log(df)
-    log_density = constant - (df + 1) / 2 * np.log1p(at * at / df)
+    log_density = _log_t_density_at_0(df) - (df + 1) / 2 * np.log1p(at * at / df)
     slope = -2 * np.exp(log_density - log_p + knots)
-    place = along / _KNOT
-    left = place.astype(np.intp)
-    u = place - left
-    v = 1 - u
-    low, high = log_p[left], log_p[left + 1]
-    bend = v * slope[left] - u * slope[left + 1]
-    return np.asarray(np.exp(low * v + high * u + u * v * ((high - low) * (u - v) + _KNOT * bend)))
+    bend = slope * (1 - slope - (df + 1) * at * (at + 1) / (df + at * at))
+    return np.asarray(np.exp(_curve(along, knots, log_p, slope, bend)))
+
+
+def _log_t_density_at_0(df: float) -> float:
+    half = df / 2
+    if half < 100:
+        return float(-special.betaln(half, 0.5) - 0.5 * np.log(df))
+    # The logarithms of two gamma functions would cancel: DLMF 5.11.13.
+    return float(-0.5 * np.log(2 * np.pi) - 1 / (8 * half) + 1 / (192 * half**3) - 1 / (640 * half**5))
+
+
+def _knots(along: Floats) -> Floats:
+    first = np.floor(float(along.min()) / _KNOT)
+    return np.asarray(np.arange(first, float(along.max()) / _KNOT + 2) * _KNOT)
+
+
+def _curve(along: Floats, knots: Floats, value: Floats, slope: Floats, bend: Floats) -> Floats:
+    """Polynomials of degree five between evenly spaced knots, with value, slope and second derivative of both ends."""
+    d, c = slope * _KNOT, bend * _KNOT**2
+    rise = value[1:] - value[:-1] - d[:-1] - c[:-1] / 2
+    turn, twist = d[1:] - d[:-1] - c[:-1], c[1:] - c[:-1]
+    terms = (
+        6 * rise - 3 * turn + twist / 2,
+        -15 * rise + 7 * turn - twist,
+        10 * rise - 4 * turn + twist / 2,
+        c[:-1] / 2,
+        d[:-1],
+        value[:-1],
+    )
+    place = (along - knots[0]) / _KNOT
+    left = np.minimum(place.astype(np.intp), len(knots) - 2)
+    place -= left
+    result = terms[0][left]
+    for term in terms[1:]:
+        result *= place
+        result += term[left]
+    return np.asarray(result)
 
 
 def t_from_two_sided(p: npt.ArrayLike, df: float) -> Floats:
@@ -119,12 +168,27 @@ def t_from_log_two_sided(log_p: npt.ArrayLike, df: float) -> Floats:
 def f_log_upper(f: npt.ArrayLike, df1: npt.ArrayLike, df2: npt.ArrayLike) -> Floats:
     """log P(F > f)."""
     f_, d1, d2 = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in (f, df1, df2)))
+    if f_.size > _MANY and np.ndim(df1) == np.ndim(df2) == 0 and d2.flat[0] < _MOST_DF and (f_ > 0).all():
+        return _f_by_curve(f_, float(d1.flat[0]), float(d2.flat[0]))
     infinite = np.isinf(d2)
     d2f = np.where(infinite, 1.0, d2)
     finite = _log_betainc(d2f / 2, d1 / 2, d2f / (d2f + d1 * f_))
     with np.errstate(divide="ignore"):
         chi = np.log(special.gammaincc(d1 / 2, d1 * f_ / 2))
     return _float(np.where(infinite, chi, finite))
+
+
+def _f_by_curve(f: Floats, df1: float, df2: float) -> Floats:
+    """The same for many f > 0 that share their degrees of freedom: a smooth curve of log f."""
+    along = np.log(f)
+    knots = _knots(along)
+    at = np.exp(knots)
+    log_p = np.asarray(f_log_upper(at, np.full_like(at, df1), np.full_like(at, df2)))
+    odds = df1 * at / df2
+    log_density = df1 / 2 * np.log(odds) - (df1 + df2) / 2 * np.log1p(odds) - special.betaln(df1 / 2, df2 / 2)
+    slope = -np.exp(log_density - log_p)
+    bend = slope * (df1 / 2 - (df1 + df2) / 2 * odds / (1 + odds) - slope)
+    return _curve(along, knots, log_p, slope, bend)
 
 
 def f_upper(f: npt.ArrayLike, df1: npt.ArrayLike, df2: npt.ArrayLike) -> Floats:
@@ -159,9 +223,16 @@ def _odds(x: Floats, y: Floats) -> Floats:
 
 
 def trigamma(x: npt.ArrayLike) -> Floats:
-    # Genes share a few degrees of freedom, and polygamma is slow.
-    distinct, which = np.unique(np.asarray(x, dtype=float), return_inverse=True)
-    return _float(special.polygamma(1, distinct)[which].reshape(np.shape(x)))
+    return _of_distinct(x, lambda distinct: special.polygamma(1, distinct))
+
+
+def _of_distinct(values: npt.ArrayLike, function: Callable[[Floats], Floats]) -> Floats:
+    """``function`` of each value; genes share a few degrees of freedom, and such functions are slow."""
+    x = np.asarray(values, dtype=float)
+    if x.size and (x == x.flat[0]).all():
+        return np.full(x.shape, function(x.ravel()[:1])[0])
+    distinct, which = np.unique(x, return_inverse=True)
+    return _float(function(distinct)[which].reshape(x.shape))
 
 
 def trigamma_inverse(y: float) -> float:
@@ -182,12 +253,15 @@ def trigamma_inverse(y: float) -> float:
 
 def log_minus_digamma(half_df: npt.ArrayLike) -> Floats:
     """log(a) - digamma(a), without cancellation where a is large: how far E log χ² lies below log E χ²."""
-    a, which = np.unique(np.asarray(half_df, dtype=float), return_inverse=True)
+    return _of_distinct(half_df, _log_minus_digamma)
+
+
+def _log_minus_digamma(a: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         direct = np.log(a) - special.digamma(a)
     big = np.where(a > 1e3, a, 1e3)
     series = 1 / (2 * big) + 1 / (12 * big**2) - 1 / (120 * big**4)
-    return _float(np.where(a > 1e3, series, direct)[which].reshape(np.shape(half_df)))
+    return np.asarray(np.where(a > 1e3, series, direct))
 
 
 def _far_t(log_p: Floats, df: float) -> Floats:

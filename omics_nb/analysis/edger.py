@@ -26,7 +26,8 @@ from ..errors import AnalysisError, DesignError
 from .count_means import SERIES_BELOW, fit_means, log_determinant
 from .counts import checked_counts
 from .distributions import f_upper
-from .limma import benjamini_hochberg, dependent_columns, without_contrasts
+from .least_squares import dependent_columns, without_contrasts
+from .limma import benjamini_hochberg
 from .smooth import local_means
 from .variance import squeeze_variance
 

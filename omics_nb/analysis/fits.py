@@ -19,7 +19,8 @@ from . import counts as rnaseq
 from . import deseq2, deseq2_more, edger
 from .correlated import correlated_fit, duplicate_correlation
 from .design import Design
-from .limma import Fit, benjamini_hochberg, contrasts_fit, e_bayes, f_test, lm_fit, top_table, treat
+from .least_squares import Fit, contrasts_fit, lm_fit
+from .limma import benjamini_hochberg, e_bayes, f_test, top_table, treat
 from .normalise import quantile_normalise
 from .scale import to_log2
 from .weights import array_weights, voom_with_quality_weights

@@ -12,8 +12,8 @@ from .. import display
 from ..errors import AnalysisError, DesignError, ScaleError
 from ..records import Check, Study, Verdict
 from .comparisons import Asked, Modelled, modelled
-from .design import quoted
 from .factors import role_of
+from .formula import quoted
 from .groups import with_groups
 from .pairing import pairing_of
 

@@ -18,9 +18,9 @@ import numpy.typing as npt
 from scipy.linalg.lapack import dgeqrf, dorgqr, dposv
 
 from ..errors import AnalysisError
-from .counts import Voom, voom
-from .limma import lm_fit
-from .smooth import lowess
+from .counts import Voom, precision_weights, voom
+from .least_squares import lm_fit
+from .smooth import lowess_knots
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,11 +67,10 @@ def vooma(values: npt.ArrayLike, design: npt.ArrayLike, *, span: float | None = 
         raise AnalysisError(f"vooma needs two genes with residual variance at least, not {n}")
     if span is None:
         span = 1.0 if n <= 10 else 0.3 + 0.7 * float(np.sqrt(10 / n))
-    level, deviation = fit.average[known], np.sqrt(fit.sigma[known])
-    smooth = lowess(level, deviation, span=span)
-    distinct, first = np.unique(level, return_index=True)
-    fitted = fit.coefficients @ x.T
-    return np.interp(fitted.ravel(), distinct, smooth[first]).reshape(fitted.shape) ** -4
+    trend = lowess_knots(fit.average[known], np.sqrt(fit.sigma[known]), span=span)
+    # Samples with the same row of the design share their expected value.
+    rows, of = np.unique(x, axis=0, return_inverse=True)
+    return precision_weights(fit.coefficients @ rows.T, trend)[:, of.ravel()]
 
 
 def voom_with_quality_weights(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from omics_nb.analysis.correlated import correlated_fit, duplicate_correlation
-from omics_nb.analysis.limma import e_bayes, lm_fit
+from omics_nb.analysis.least_squares import lm_fit
+from omics_nb.analysis.limma import e_bayes
 from omics_nb.errors import AnalysisError, DesignError
 
 BLOCK = ["a", "a", "b", "b", "c", "c", "d", "d", "e", "e", "f", "f"]

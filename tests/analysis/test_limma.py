@@ -12,16 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omics_nb.analysis.limma import (
-    benjamini_hochberg,
-    contrasts_fit,
-    dependent_columns,
-    e_bayes,
-    f_test,
-    lm_fit,
-    top_table,
-    treat,
-)
+from omics_nb.analysis.least_squares import contrasts_fit, dependent_columns, lm_fit
+from omics_nb.analysis.limma import benjamini_hochberg, e_bayes, f_test, top_table, treat
 from omics_nb.analysis.scale import to_log2
 from omics_nb.errors import AnalysisError, DesignError
 

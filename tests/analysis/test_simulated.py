@@ -14,7 +14,8 @@ import pytest
 
 from omics_nb.analysis import counts as rnaseq
 from omics_nb.analysis import deseq2, edger
-from omics_nb.analysis.limma import benjamini_hochberg, e_bayes, lm_fit
+from omics_nb.analysis.least_squares import lm_fit
+from omics_nb.analysis.limma import benjamini_hochberg, e_bayes
 from omics_nb.sources.synthetic import expect_two_groups, simulate_counts, simulate_expression
 
 N_GENES, N_PER_GROUP = 1_000, 5

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omics_nb.analysis.limma import e_bayes, lm_fit, top_table
+from omics_nb.analysis.least_squares import lm_fit
+from omics_nb.analysis.limma import e_bayes, top_table
 from omics_nb.analysis.normalise import quantile_normalise
 from omics_nb.analysis.scale import to_log2
 from omics_nb.analysis.weights import array_weights, voom_with_quality_weights, vooma

@@ -1,11 +1,13 @@
-"""Differential expression against R's limma and DESeq2, in one run on the same numbers.
+"""Differential expression against R's limma, edgeR and DESeq2 and against PyDESeq2, in one run on the same numbers.
 
-Prints seconds (the best of several), the ratio to R, and the largest relative difference of the P-values; of DESeq2
-also the largest memory of the process. Without Rscript and its packages only our own seconds are shown.
+``python -m tests.benchmarks.bench_analysis``, or with ``limma`` or ``deseq2`` one half of it. Prints seconds (the
+best of several, by turns), the ratio to R, the largest relative difference of the P-values and the largest
+memory of the processes. Without Rscript and its packages, or without pydeseq2, only the others are shown.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import resource
 import shutil
 import subprocess
@@ -13,13 +15,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from omics_nb.analysis import counts as rnaseq
 from omics_nb.analysis import deseq2, edger
-from omics_nb.analysis.limma import Fit, e_bayes, lm_fit
+from omics_nb.analysis.least_squares import Fit, lm_fit
+from omics_nb.analysis.limma import e_bayes
 from omics_nb.analysis.normalise import quantile_normalise
 from omics_nb.analysis.weights import array_weights, voom_with_quality_weights, vooma
 
@@ -48,10 +53,13 @@ cases <- list(
   "voom with quality weights" = function() voomed(function(g) p(lmFit(voomWithQualityWeights(g, dc), dc))),
   "edgeR quasi-likelihood" = function() voomed(function(g) glmQLFTest(glmQLFit(estimateDisp(g, dc), dc))$table$PValue),
   "edgeR, six batches" = function() voomed(function(g) glmQLFTest(glmQLFit(estimateDisp(g, db), db))$table$PValue))
-for (name in names(cases)) {
-  best <- Inf
-  for (i in 1:%(repeats)d) { s <- system.time(r <- cases[[name]]())[["elapsed"]]; best <- min(best, s) }
-  writeBin(as.double(r), paste0(match(name, names(cases)), ".out")); cat(best, "\\n")
+asked <- file("stdin", "r")
+while (length(i <- readLines(asked, 1)) > 0) {
+  s <- system.time(r <- cases[[as.integer(i)]]())[["elapsed"]]
+  writeBin(as.double(r), paste0(i, ".out"))
+  peak <- grep("VmHWM", readLines("/proc/self/status"), value = TRUE)
+  cat(s, as.numeric(gsub("[^0-9]", "", peak)) / 1024, "\\n")
+  flush(stdout())
 }
 """
 
@@ -134,98 +142,155 @@ def wald(counts: np.ndarray) -> np.ndarray:
     return deseq2.wald_test(fitted, [0, 1]).table["pvalue"].to_numpy()
 
 
+def wald_by_pydeseq2(counts: np.ndarray) -> np.ndarray:
+    from pydeseq2.dds import DeseqDataSet
+    from pydeseq2.ds import DeseqStats
+
+    names = [f"s{j}" for j in range(N_COUNT_SAMPLES)]
+    sheet = pd.DataFrame({"group": np.repeat(["A", "B"], N_COUNT_SAMPLES // 2)}, index=names)
+    frame = pd.DataFrame(counts.T.astype(int), index=names, columns=[f"g{i}" for i in range(len(counts))])
+    found = DeseqDataSet(counts=frame, metadata=sheet, design="~group", quiet=True)
+    found.deseq2()
+    test = DeseqStats(found, contrast=["group", "B", "A"], quiet=True)
+    test.run_wald_test()
+    return np.asarray(test.p_values)
+
+
 def compare_deseq2(repeats: int) -> None:
-    """DESeq() and results() by turns, each in a process of its own, so that load falls on both."""
+    """The whole test by turns, each in a process of its own, so that load falls on all."""
     counts = made_counts()
-    ours, theirs, p = [], [], np.empty(0)
     rscript = shutil.which("Rscript")
+    has_peer = importlib.util.find_spec("pydeseq2") is not None
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "counts.npy", counts)
         counts.T.tofile(Path(folder) / "counts.bin")
         script = DESEQ_SCRIPT % {"genes": N_DESEQ_GENES, "samples": N_COUNT_SAMPLES}
         (Path(folder) / "deseq2.R").write_text(script)
         alone = [sys.executable, "-m", "tests.benchmarks.bench_analysis", f"{folder}/counts.npy"]
-        for _ in range(repeats):
-            ours.append(_two_numbers(alone, None))
-            if rscript:
-                theirs.append(_two_numbers([rscript, "deseq2.R"], folder))
+        runs = {"ours": _measured([*alone, "ours"], None, repeats)}
         if rscript:
-            p = np.fromfile(Path(folder) / "p.out")
-    seconds, peak = min(s for s, _ in ours), max(m for _, m in ours)
+            runs["DESeq2 in R"] = _measured([rscript, "deseq2.R"], folder, repeats)
+        if has_peer:
+            runs["PyDESeq2"] = _measured([*alone, "peer"], None, 1)
+        found = {"DESeq2 in R": f"{folder}/p.out", "PyDESeq2": f"{folder}/counts.npy.peer"}
+        p = {name: np.fromfile(path) for name, path in found.items() if name in runs}
+    _say_wald(wald(counts), runs, p)
+
+
+def _say_wald(result: np.ndarray, runs: dict[str, tuple[float, float]], p: dict[str, np.ndarray]) -> None:
+    seconds, peak = runs["ours"]
     print(f"DESeq2's Wald test, {N_DESEQ_GENES:,} × {N_COUNT_SAMPLES}: ours {seconds:.2f} s, {peak:,.0f} MiB")
-    if rscript:
-        r_seconds, r_peak = min(s for s, _ in theirs), max(m for _, m in theirs)
-        result = wald(counts)
+    for name, theirs in p.items():
         with np.errstate(invalid="ignore"):  # P of 0 in both
-            differs = float(np.nanmax(np.abs(result / p - 1)))
-        same = bool((np.isnan(result) == np.isnan(p)).all())
+            differs = np.abs(result / theirs - 1)
+        n_missing = int((np.isnan(result) != np.isnan(theirs)).sum())
         print(
-            f"  DESeq2 in R {r_seconds:.2f} s, {r_peak:,.0f} MiB: ratio {r_seconds / seconds:.1f}; P differs by "
-            f"{differs:.1e}, missing ones {'the same' if same else 'NOT the same'}"
+            f"  {name} {runs[name][0]:.2f} s, {runs[name][1]:,.0f} MiB: ratio {runs[name][0] / seconds:.1f}; P differs "
+            f"by {np.nanmax(differs):.1e}, beyond 1e-4 on {int((differs > 1e-4).sum()):,}, missing in one of both: "
+            f"{n_missing:,}"
         )
 
 
-def _two_numbers(command: list[str], folder: str | None) -> tuple[float, float]:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    seconds, mebibytes = map(float, done.stdout.split())
-    return seconds, mebibytes
+def _measured(command: list[str], folder: str | None, repeats: int) -> tuple[float, float]:
+    """The fewest seconds and the most MiB of a program that prints both."""
+    printed = [
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.split()[-2:]
+        for _ in range(repeats)
+    ]
+    return min(float(seconds) for seconds, _ in printed), max(float(mebibytes) for _, mebibytes in printed)
 
 
-def wald_alone(path: str) -> None:
-    """Seconds and the largest memory of this process, in MiB."""
+def wald_alone(path: str, whose: str) -> None:
+    """Seconds and the largest memory of this process, in MiB; the P-values of the peer into a file."""
     counts = np.load(path)
     start = time.perf_counter()
-    wald(counts)
+    p = wald(counts) if whose == "ours" else wald_by_pydeseq2(counts)
     seconds = time.perf_counter() - start
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    p.tofile(f"{path}.{whose}")
+    print(seconds, peak_mib())
 
 
-def by_r(arrays: dict[str, np.ndarray], n_cases: int, repeats: int) -> list[tuple[float, np.ndarray]] | None:
-    """Seconds and P-values of each case by R; None where R or limma is not installed."""
-    rscript = shutil.which("Rscript")
-    if rscript is None:
-        return None
-    sizes = {
-        "genes": N_GENES, "samples": N_SAMPLES, "count_genes": N_COUNT_GENES, "count_samples": N_COUNT_SAMPLES,
-        "repeats": repeats,
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+class R:
+    """R with the same arrays, which does one case when it is told its number; as a context it ends with it."""
+
+    def __init__(self, rscript: str, arrays: dict[str, np.ndarray]) -> None:
+        sizes = {
+            "genes": N_GENES, "samples": N_SAMPLES, "count_genes": N_COUNT_GENES, "count_samples": N_COUNT_SAMPLES,
+        }  # fmt: skip
+        self.folder = tempfile.TemporaryDirectory()
+        here = Path(self.folder.name)
         for name, values in arrays.items():
-            values.T.tofile(Path(folder) / f"{name}.bin")
-        (Path(folder) / "bench.R").write_text(R_SCRIPT % sizes)
-        done = subprocess.run([rscript, "bench.R"], cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            print(f"R could not run: {done.stderr.strip().splitlines()[-1:]}")
-            return None
-        seconds = [float(line) for line in done.stdout.split()]
-        return [(seconds[i], np.fromfile(Path(folder) / f"{i + 1}.out")) for i in range(n_cases)]
+            values.T.tofile(here / f"{name}.bin")
+        (here / "bench.R").write_text(R_SCRIPT % sizes)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([rscript, "bench.R"], cwd=here, **pipes)
+        self.peak_mib = 0.0
+
+    def __enter__(self) -> R:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def run(self, case: int) -> tuple[float, np.ndarray]:
+        """Seconds and P-values."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{case + 1}\n")
+        self.process.stdin.flush()
+        seconds, self.peak_mib = map(float, self.process.stdout.readline().split())
+        return seconds, np.fromfile(Path(self.folder.name) / f"{case + 1}.out")
 
 
-def main(repeats: int = 3) -> None:
+def compare_with_limma(repeats: int) -> None:
+    """Ours and R's by turns, so that load falls on both."""
     y, gaps, counts = made()
-    ours = cases(y, gaps, counts)
-    theirs = by_r({"array": y, "gaps": gaps, "counts": counts}, len(ours), repeats)
+    rscript = shutil.which("Rscript")
     print(
         f"arrays {N_GENES:,} × {N_SAMPLES}, counts {N_COUNT_GENES:,} × {N_COUNT_SAMPLES}; best of {repeats}"
     )
-    print(f"{'':28}{'ours s':>9}{'limma s':>9}{'ratio':>8}{'P differs by':>14}")
-    for i, (name, run) in enumerate(ours.items()):
-        best, result = float("inf"), np.empty(0)
-        for _ in range(repeats):
-            start = time.perf_counter()
-            result = run()
-            best = min(best, time.perf_counter() - start)
-        if theirs is None:
-            print(f"{name:28}{best:9.3f}")
-            continue
-        seconds, p = theirs[i]
-        difference = float(np.nanmax(np.abs(result / p - 1)))
-        print(f"{name:28}{best:9.3f}{seconds:9.3f}{seconds / best:8.1f}{difference:14.1e}")
-    compare_deseq2(repeats)
+    print(f"{'':28}{'ours s':>9}{'R s':>9}{'ratio':>8}{'P differs by':>14}")
+    with ExitStack() as stack:
+        r = stack.enter_context(R(rscript, {"array": y, "gaps": gaps, "counts": counts})) if rscript else None
+        for i, (name, run) in enumerate(cases(y, gaps, counts).items()):
+            print(_turns(name, run, i, r, repeats), flush=True)
+        beside = f", R {r.peak_mib:,.0f} MiB" if r else ""
+        print(f"largest memory of all of these: ours {peak_mib():,.0f} MiB{beside}")
+
+
+def _turns(name: str, run: Callable[[], np.ndarray], case: int, r: R | None, repeats: int) -> str:
+    ours, theirs = [], []
+    result, p = run(), np.empty(0)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = run()
+        ours.append(time.perf_counter() - start)
+        if r is not None:
+            seconds, p = r.run(case)
+            theirs.append(seconds)
+    line = f"{name:28}{min(ours):9.3f}"
+    if r is None:
+        return line
+    difference = float(np.nanmax(np.abs(result / p - 1)))
+    return f"{line}{min(theirs):9.3f}{min(theirs) / min(ours):8.1f}{difference:14.1e}"
+
+
+def main(*parts: str, repeats: int = 3) -> None:
+    if not parts or "limma" in parts:
+        compare_with_limma(repeats)
+    if not parts or "deseq2" in parts:
+        compare_deseq2(repeats)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        wald_alone(sys.argv[1])
+    if len(sys.argv) > 2:
+        wald_alone(sys.argv[1], sys.argv[2])
     else:
-        main()
+        main(*sys.argv[1:])

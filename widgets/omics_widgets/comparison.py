@@ -85,7 +85,7 @@ class ComparisonPicker(VBox):
     @property
     def design(self) -> str | None:
         """The formula, where the person adjusts for other columns; None leaves it to the analysis."""
-        from omics_nb.analysis.design import quoted
+        from omics_nb.analysis.formula import quoted
 
         if not self.adjust.value or self.contrast is None:
             return None
