@@ -129,9 +129,9 @@ def pids(folder: Path) -> list[int]:
 
 
 def test_a_timeout_ends_a_process_that_a_worker_has_begun(client: Any, store: Path, tmp_path: Path) -> None:
-    flow = on_worker("forever", isolation="process", timeout_s=0.5)
+    flow = on_worker("forever", isolation="process", timeout_s=2.0)
     run = start(flow, {"n": 1, "folder": tmp_path}, store=store, executor=client)
-    with pytest.raises(RunFailedError, match="TimeoutError: step 'forever' took longer than timeout_s=0.5"):
+    with pytest.raises(RunFailedError, match="TimeoutError: step 'forever' took longer than timeout_s=2.0"):
         run.result(WAIT_S)
     wait_for(lambda: all(map(gone, pids(tmp_path))))
 

@@ -137,9 +137,9 @@ def test_errors_and_progress_come_back_from_a_process(store: Path) -> None:
 
 
 def test_a_timeout_ends_the_process_and_all_that_it_started(store: Path, tmp_path: Path) -> None:
-    flow = Flow("f", [step(forever, isolation="process", timeout_s=1.5)])
+    flow = Flow("f", [step(forever, isolation="process", timeout_s=2.0)])
     run = start(flow, {"n": 1, "folder": tmp_path}, store=store)
-    with pytest.raises(RunFailedError, match="TimeoutError: step 'forever' took longer than timeout_s=1.5"):
+    with pytest.raises(RunFailedError, match="TimeoutError: step 'forever' took longer than timeout_s=2.0"):
         run.result(WAIT_S)
     wait_gone(*map(int, (tmp_path / "pids").read_text().split()))
 

@@ -110,8 +110,9 @@ def test_time_left_comes_from_the_pace_by_weight_and_reused_steps_say_nothing(
     held.told.wait(WAIT_S)
     until(lambda: run.progress == 50)
     view = View(run)
-    assert view.left_s is None  # too early to say
     began = view._began
+    monkeypatch.setattr("omics_nb.workflow.show.time.time", lambda: began + 0.5)
+    assert view.left_s is None  # too early to say
     monkeypatch.setattr("omics_nb.workflow.show.time.time", lambda: began + 30)
     assert view.left_s == pytest.approx(30)
     assert "about 30 s left" in view.line()
@@ -279,10 +280,29 @@ def test_a_finished_run_is_shown_once(kernel: Kernel) -> None:
     assert not [m for m in kernel.published if m["msg_type"] == "error"]
 
 
-@pytest.mark.parametrize("wait", ["await run", "run.result()"])
+#: Each touches ``waits`` once the cell waits for its run: an interrupt before that would hit something else.
+AWAIT = """
+asyncio.get_running_loop().call_soon(Path(folder, 'waits').touch)
+await run
+"""
+RESULT = """
+def tell_of_the_wait(names=()):
+    while names[:1] != ['wait'] or '_wait' not in names:
+        frame, names = sys._current_frames()[threading.main_thread().ident], []
+        while frame is not None:
+            names.append(frame.f_code.co_name)
+            frame = frame.f_back
+    Path(folder, 'waits').touch()
+
+threading.Thread(target=tell_of_the_wait).start()
+run.result()
+"""
+
+
+@pytest.mark.parametrize("wait", [AWAIT, RESULT], ids=["await", "result"])
 def test_interrupting_the_kernel_stops_the_run_cleanly(kernel: Kernel, wait: str) -> None:
-    cell = kernel.send(f"run = start(flow, {{'folder': folder}}, store=store)\n{wait}")
-    until(lambda: (kernel.folder / "began").exists())
+    cell = kernel.send("import asyncio, sys\nrun = start(flow, {'folder': folder}, store=store)" + wait)
+    until(lambda: all((kernel.folder / name).exists() for name in ("began", "waits")))
     kernel.manager.interrupt_kernel()
     kernel.finish(cell)
     assert [m for m in kernel.published if m["msg_type"] == "error"]

@@ -396,7 +396,7 @@ def test_a_full_disk_fails_the_run_cleanly_and_work_goes_on_when_there_is_room(s
     flow = Flow("f", [first, step(second, cache=False), step(lambda second: len(second), name="third")])
     run = start(flow, {"x": 1}, store=store)
     while run.steps["first"].state != "done" or run.steps["second"].state != "running":
-        pass
+        threading.Event().wait(0.002)
     opened = open_store(store)
     with opened.write() as db:  # what a full disk does: no page more than there are
         n_pages = db.execute("PRAGMA page_count").fetchone()[0]
@@ -431,7 +431,7 @@ def test_a_clock_that_is_set_back_makes_no_step_take_less_than_no_time(
     gate = threading.Event()
     run = start(Flow("f", [step(lambda x: gate.wait(WAIT_S), name="held")]), {"x": 1}, store=store)
     while run.steps["held"].state != "running":
-        pass
+        threading.Event().wait(0.002)
     real = time.time
     monkeypatch.setattr("time.time", lambda: real() - 3_600)
     gate.set()
