@@ -30,6 +30,8 @@ _BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 _PLAIN_LABEL = re.compile(r'"?([\w.-]{1,40})"?')
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
 Given = tuple[tuple[str, str], ...]
+#: Of the many tasks that nobody follows and that are no group.
+_NONE: Any = ()
 
 
 class Start(NamedTuple):
@@ -60,10 +62,10 @@ class Task:
         self.counted = self.told = 0.0
         self.context: Context | None = None
         self.handle: Any = None
-        self.followers: list[Task] = []
+        self.followers: list[Task] = _NONE
         #: Of a group: places of its branches' outputs, branches that have ended → whether they failed, and those that
         #: wait for room under ``limit``.
-        self.outputs: list[int] = []
+        self.outputs: list[int] = _NONE  # of its own once the group is laid out
         self.ended: dict[int, bool] | None = None
         self.queued: deque[list[Task]] | None = None
 
@@ -129,6 +131,8 @@ class Live:
             for _, place in node.binds:
                 if type(place) is int and tasks[place].state not in SETTLED:
                     task.waiting += 1
+                    if not tasks[place].followers:
+                        tasks[place].followers = []
                     tasks[place].followers.append(task)
             tasks.append(task)
             if not task.waiting:
@@ -403,9 +407,7 @@ def fingerprint_of(step: Step) -> Fingerprint:
 
 def key_of(code: bytes, version: str, given: Given) -> bytes:
     """The key of a step's value: its code, its ``version`` and the texts of its arguments, which are sorted by name."""
-    words = version
-    for parameter, text in given:
-        words += f"\0{parameter}={len(text)}:{text}"
+    words = "\0".join([version, *[f"{parameter}={len(text)}:{text}" for parameter, text in given]])
     return blake2b(code + words.encode(), digest_size=16).digest()
 
 

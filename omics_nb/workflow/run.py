@@ -285,6 +285,7 @@ class Run:
             self._refuse_changed(flow)
         scheduler = scheduler_of(self.store)
         self._live = scheduler.call(scheduler.resume, self.id, flow, Start(executor=open_executor(executor)))
+        self.store.flush()
         return self
 
     def _find_flow(self, flow: Flow | None = None) -> Flow:
@@ -447,6 +448,7 @@ def _start(flow: Flow, inputs: Mapping[str, object], store: Store, begun: Start,
     }
     scheduler = scheduler_of(store)
     started, live = scheduler.call(scheduler.start, full, flow, files, begun)
+    store.flush()  # while the first steps run
     if started.uid != full["uid"] and (started.flow, json.loads(started.inputs)) != (flow.name, given):
         raise FlowError(
             f"the key {started.key!r} is that of run {started.uid}, which has another flow or other inputs",

@@ -134,9 +134,9 @@ class Scheduler:
     def start(
         self, row: Mapping[str, Any], flow: Flow, files: Mapping[str, int], begun: Start
     ) -> tuple[RunRow, Live | None]:
-        """Record a run and begin it; if its key is known, give the run that has it."""
+        """Record a run and begin it; if its key is known, give the run that has it. The caller flushes the store."""
         self.store.check()
-        with self.store.write(synced=True) as db:
+        with self.store.write(synced=not self.store.flushes) as db:
             self._renew(db)
             if row["key"] is not None:
                 self.store.guard(db, str(row["key"]))
@@ -149,9 +149,9 @@ class Scheduler:
         return started, self._adopt(Live(started, flow, self.store.folder, begun, {}, 1))
 
     def resume(self, uid: str, flow: Flow, begun: Start) -> Live:
-        """Take a run that has no living owner and go on where its last commit left it."""
+        """Take a run that has no living owner and go on where its last commit left it. The caller flushes the store."""
         self.store.check()
-        with self.store.write(synced=True) as db:
+        with self.store.write(synced=not self.store.flushes) as db:
             self._renew(db)
             row = tables.claim(db, uid, self.id, may_claim=self._may_resume, lock=self.store.row_lock)
             known = fold(tables.event_rows(db, row.id))

@@ -113,6 +113,8 @@ class Store:
     """
 
     journal = ""
+    #: Whether :meth:`flush` puts what was committed on the disk, so that a commit itself need not wait for it.
+    flushes = False
     #: What a SELECT says to keep a run's row for its transaction.
     row_lock = ""
     #: The database's errors, told as StoreError.
@@ -144,6 +146,9 @@ class Store:
 
     def check(self) -> None:
         """StoreError if what was opened is no longer what is at the address."""
+
+    def flush(self) -> None:
+        """What was committed before is on the disk when this returns, where ``flushes`` says so. StoreError."""
 
     def sync_every_commit(self, every: bool) -> None:
         """Whether each commit is on the disk when it ends, or only those that ask for it."""

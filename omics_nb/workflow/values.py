@@ -436,7 +436,9 @@ def item_texts(text: str, folder: Folder) -> list[str] | None:
         tree = json.loads(folder.get(tree["$ref"]))
     if isinstance(tree, dict) and len(tree) == 1:
         tree = next((tree[tag] for tag in ("$tuple", "$set", "$frozenset") if tag in tree), None)
-    return [_dumps(item) for item in tree] if isinstance(tree, list) else None
+    if not isinstance(tree, list):
+        return None
+    return [repr(item) if type(item) is int else _dumps(item) for item in tree]
 
 
 def _rebuild(found: list[Any]) -> Any:

@@ -218,6 +218,10 @@ def test_runs_work_with_the_journal_of_network_homes(store: Path, monkeypatch: p
 
 # --- what reaches the disk -------------------------------------------------------------------------------------------
 
+NEEDS_STRACE = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed: apt-get install strace"
+)
+
 SYNCS = """
 import sys
 from omics_nb.workflow import Flow, open_store, start, step
@@ -240,12 +244,49 @@ def n_syncs(folder: Path, durability: str, n_steps: int) -> int:
     return sum("sync(" in line for line in told.read_text().splitlines())
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
+@NEEDS_STRACE
 @pytest.mark.parametrize(("durability", "syncs_a_step"), [("full", 1), ("normal", 0)])
 def test_a_step_costs_exactly_one_sync_where_all_is_to_survive_a_loss_of_power(
     durability: str, syncs_a_step: int, tmp_path: Path
 ) -> None:
     assert n_syncs(tmp_path, durability, 60) - n_syncs(tmp_path, durability, 10) == 50 * syncs_a_step
+
+
+SAFE = """
+import os, sys, threading
+from omics_nb.workflow import Flow, open_store, start, step
+held = threading.Event()
+flow = Flow("f", [step(lambda x: held.wait(30), name="held", cache=False)])
+store = open_store(sys.argv[1])
+os.write(1, b"opened")
+run = start(flow, {"x": 1}, store=store)
+os.write(1, b"started")
+while run.steps["held"].state != "running":
+    threading.Event().wait(0.002)
+held.set()
+run.result()
+os.write(1, b"ended")
+"""
+
+
+@NEEDS_STRACE
+def test_a_start_and_an_end_are_on_the_disk_before_they_are_acknowledged(tmp_path: Path) -> None:
+    told = tmp_path / "trace"
+    watched = ["strace", "-f", "-y", "-qq", "-e", "trace=pwrite64,fsync,fdatasync,write", "-o", told]
+    subprocess.run(
+        [*watched, sys.executable, "-c", SAFE, tmp_path / "runs.sqlite"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    log = told.read_text()
+    begun = log[log.index('"opened"') : log.index('"started"')]
+    ended = log[log.index('"started"') : log.index('"ended"')]
+    for acknowledged in (begun, ended):
+        calls = re.findall(r"(pwrite64|fsync|fdatasync)\(\d+<[^>]*-wal>", acknowledged)
+        assert "pwrite64" in calls
+        assert any("sync" in call for call in calls[calls.index("pwrite64") :])
+    assert re.search(rf"fsync\(\d+<{re.escape(str(tmp_path))}>", begun), "the name of the log is not safe"
+    assert re.findall(r"(pwrite64|sync)\(\d+<[^>]*-wal>", ended)[-1] == "sync"
 
 
 # --- other processes -------------------------------------------------------------------------------------------------
