@@ -310,22 +310,22 @@ class Cache:
         """Give the lease back and remove what is left of its download."""
         lease.partial.unlink(missing_ok=True)
         with self._db() as db:
-            db.execute("DELETE FROM leases WHERE url = ? AND owner = ?", (lease.url, lease.owner))
+            _end_lease(db, lease)
 
     def store(
         self, lease: Lease, name: str | None, *, sha256: str, n_bytes: int, etag: str, modified: str
-    ) -> bool:
-        """Move a verified, synced partial file to its place, then record it; False if the lease was lost.
+    ) -> CachedFile | None:
+        """Move a verified, synced partial file to its place, record it and end the lease; None if that was lost.
 
         Ownership, rename and record are one transaction, so two owners cannot both store.
         """
         path = self.files / place(lease.url, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        retrieved = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
+        now = self._clock()
+        retrieved = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
         with self._db() as db:
-            row = db.execute("SELECT owner FROM leases WHERE url = ?", (lease.url,)).fetchone()
-            if row is None or row[0] != lease.owner:
-                return False
+            if not _end_lease(db, lease):
+                return None
             lease.partial.replace(path)
             sync_folder(path.parent)
             db.execute("DELETE FROM files WHERE path = ?", (self._relative(path),))
@@ -333,10 +333,10 @@ class Cache:
                 f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 (
                     *(lease.url, self._relative(path), n_bytes, sha256, path.stat().st_mtime_ns),
-                    *(etag, modified, retrieved, self._clock()),
+                    *(etag, modified, retrieved, now),
                 ),
             )
-        return True
+        return CachedFile(lease.url, path, n_bytes, sha256, etag, modified, retrieved, now)
 
     def drop(self, url: str) -> None:
         """Remove a file and its record."""
@@ -444,6 +444,12 @@ def place(url: str, name: str | None = None) -> Path:
     if safe[1:] != parts or (parsed.query and name is None):
         safe.insert(-1, hashlib.sha256(url.encode()).hexdigest()[:12])
     return Path(*safe)
+
+
+def _end_lease(db: sqlite3.Connection, lease: Lease) -> bool:
+    """False if somebody else has taken it over."""
+    ended = db.execute("DELETE FROM leases WHERE url = ? AND owner = ?", (lease.url, lease.owner))
+    return ended.rowcount == 1
 
 
 def hash_file(path: Path) -> str:

@@ -94,11 +94,15 @@ class _Job:
     renewed: float = 0.0
 
     def __post_init__(self) -> None:
-        self.restart()
+        self.inspector = self._new_inspector()
 
     def restart(self) -> None:
-        self.inspector = Inspector(_name(self.url, self.name), self.limits, url=self.url)
+        self.inspector.close()
+        self.inspector = self._new_inspector()
         self.validator, self.total, self.framed = "", None, False
+
+    def _new_inspector(self) -> Inspector:
+        return Inspector(_name(self.url, self.name), self.limits, url=self.url)
 
 
 class _LeaseLostError(OmicsError): ...
@@ -125,7 +129,7 @@ def _download_leased(job: _Job, *, refresh: bool) -> CachedFile | None:
             job.http.patiently(lambda: _transfer_on(job, file), bucket=host_of(job.url))
             file.flush()
             os.fsync(file.fileno())
-        stored = job.cache.store(
+        return job.cache.store(
             job.lease,
             job.name,
             sha256=job.inspector.sha256,
@@ -133,7 +137,6 @@ def _download_leased(job: _Job, *, refresh: bool) -> CachedFile | None:
             etag=job.etag,
             modified=job.modified,
         )
-        return job.cache.lookup(job.url) if stored else None
     except _LeaseLostError:
         return None
     except OSError as error:
@@ -143,6 +146,7 @@ def _download_leased(job: _Job, *, refresh: bool) -> CachedFile | None:
             path=job.cache.partial,
         ) from error
     finally:
+        job.inspector.close()
         job.cache.release(job.lease)
 
 
@@ -161,6 +165,7 @@ def _take_leftover(job: _Job, file: BinaryIO) -> None:
                 for chunk in iter(lambda: old.read(_CHUNK), b""):
                     job.inspector.feed(chunk)
                     file.write(chunk)
+            job.inspector.catch_up()
             job.validator = job.lease.validator
         except (IntegrityError, DataError):
             # A crash can leave anything; what is wrong is not worth keeping.

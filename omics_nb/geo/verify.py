@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import DataError, FormatError, IntegrityError
 from .files import HEAD_BYTES, Gunzip, check_head
+from .follower import Follower
 from .http import html_error
 
 _TAIL = 4096
+# Handed to a thread at a time: small enough to stay in the processor's cache, large enough to cost no time itself.
+_BATCH_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +42,39 @@ class Checker(Protocol):
 
 
 class Inspector:
-    """Looks at a file named ``name`` as its bytes stream by; counts and hashes them."""
+    """Looks at a file named ``name`` as its bytes stream by; counts and hashes them. A context manager.
 
-    def __init__(self, name: str, limits: Limits | None = None, *, url: str = "") -> None:
+    The first bytes are judged at once. All else happens in threads, one for the hash and one to unpack: what is
+    wrong is raised by the next ``feed`` or by ``finish``. A file of less than ``batch_bytes`` needs no thread.
+    """
+
+    def __init__(
+        self, name: str, limits: Limits | None = None, *, url: str = "", batch_bytes: int = _BATCH_BYTES
+    ) -> None:
         self.name = name
         self.n_bytes = 0
         self._url = url or name
         self._limits = limits or Limits()
         self._sha256 = hashlib.sha256()
-        # Nothing is unpacked before the first bytes have been looked at: a web page is no damaged gzip file.
-        self._waiting: bytearray | None = bytearray()
+        self._batch: list[bytes] = []
+        self._batch_bytes = batch_bytes
+        self._waiting = 0
+        self._head_seen = False
         inner = _inner_checker(name)
         self.knows_its_end = inner is not None
-        self._checkers: Sequence[Checker]
-        if _is_gzip(name):
-            self._checkers = [_Unpacking(name, self._limits, inner)]
-        else:
-            self._checkers = [inner] if inner else []
+        checker = _Unpacking(name, self._limits, inner) if _is_gzip(name) else inner
+        self._checker: Checker | None = checker
+        self._followers = [Follower(self._sha256.update)] + ([Follower(checker.feed)] if checker else [])
+
+    def __enter__(self) -> Inspector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def feed(self, data: bytes) -> None:
-        """IntegrityError or DataError as soon as something is wrong; BlockedError or BackendError for a web
-        page.
+        """IntegrityError or DataError as soon as something is known to be wrong; BlockedError or BackendError
+        for a web page.
         """
         self.n_bytes += len(data)
         if self.n_bytes > self._limits.max_bytes:
@@ -69,35 +83,52 @@ class Inspector:
                 file=self.name,
                 n_bytes=self.n_bytes,
             )
-        self._sha256.update(data)
-        if self._waiting is not None:
-            self._waiting += data
-            if len(self._waiting) < HEAD_BYTES:
-                return
-            data = self._look_at_head()
-        for checker in self._checkers:
-            checker.feed(data)
+        self._batch.append(data)
+        self._waiting += len(data)
+        # Nothing is unpacked before the first bytes have been looked at: a web page is no damaged gzip file.
+        if not self._head_seen and self._waiting >= HEAD_BYTES:
+            self._look_at_head()
+        if self._head_seen and self._waiting >= self._batch_bytes:
+            batch = self._take_batch()
+            for follower in self._followers:
+                follower.give(batch)
+
+    def catch_up(self) -> None:
+        """Wait for the threads; what they know to be wrong so far is raised, as by ``feed``."""
+        for follower in self._followers:
+            follower.catch_up()
 
     def finish(self) -> None:
         """IntegrityError if the file is not whole."""
-        if self._waiting is not None:
-            data = self._look_at_head()
-            for checker in self._checkers:
-                checker.feed(data)
+        if not self._head_seen:
+            self._look_at_head()
         if not self.n_bytes:
             raise IntegrityError(f"{self.name} is empty (0 bytes)", file=self.name, transient=True)
-        for checker in self._checkers:
-            checker.finish()
+        rest = self._take_batch()
+        for follower in self._followers:
+            follower.finish(rest)
+        if self._checker:
+            self._checker.finish()
+
+    def close(self) -> None:
+        """End the threads, whatever they still have to look at."""
+        for follower in self._followers:
+            follower.close()
 
     @property
     def sha256(self) -> str:
-        """Of all bytes so far, in hexadecimal."""
+        """Of the whole file, in hexadecimal, once ``finish`` has returned."""
         return self._sha256.hexdigest()
 
-    def _look_at_head(self) -> bytes:
-        head, self._waiting = bytes(self._waiting or b""), None
+    def _take_batch(self) -> list[bytes]:
+        batch, self._batch, self._waiting = self._batch, [], 0
+        return batch
+
+    def _look_at_head(self) -> None:
+        self._head_seen = True
+        head = b"".join(self._batch)
         if not head:
-            return head
+            return
         try:
             check_head(self.name, head)
         except FormatError as error:
@@ -109,7 +140,6 @@ class Inspector:
             raise IntegrityError(
                 f"{self.name} should begin with '^' and begins with {head[:40]!r}", file=self.name
             )
-        return head
 
 
 class _Unpacking:

@@ -245,6 +245,8 @@ def main(module: str, function: str, argument: str) -> None:
             said["peak_mb"] = None if before is None or after is None else after - before
             said |= describe(found)
         del found
+        if hasattr(work, "clear"):
+            work.clear()
         print(json.dumps(said), flush=True)
 
 

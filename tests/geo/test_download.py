@@ -8,10 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
@@ -311,6 +314,85 @@ def test_a_failing_disk_is_a_settings_error_and_leaves_nothing(ncbi_settings: Se
     ):
         download(http, ncbi_settings.geo_url + "series/x.txt")
     assert everything_below(ncbi_settings.cache) == []
+
+
+# What looks at a file in threads
+
+
+class Endless(httpx.SyncByteStream):
+    """A body of noise behind ``head``; ``n_bytes`` of it were read."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+        self.n_bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        noise = os.urandom(2**16)
+        for piece in chain([self._head], repeat(noise)):
+            self.n_bytes += len(piece)
+            yield piece
+
+
+def http_of(settings: Settings, clock: Clock, body: httpx.SyncByteStream, **chosen: Any) -> Http:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=body))
+    return Http(settings, transport=transport, clock=clock, sleep=clock.sleep, **chosen)
+
+
+def followers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "omics_nb follower"]
+
+
+def test_damage_that_the_unpacking_thread_meets_stops_the_transfer(
+    ncbi_settings: Settings, clock: Clock
+) -> None:
+    body = Endless(gzip.compress(b"gene\tGSM1\n" * 10_000))
+    with http_of(ncbi_settings, clock, body) as http, pytest.raises(IntegrityError, match="after the end"):
+        download(http, ncbi_settings.geo_url + "suppl/GSE1_counts.txt.gz")
+    # Two attempts, each with what waits for the thread at most.
+    assert body.n_bytes < 2 * 12 * 2**20
+    assert followers() == []
+    assert everything_below(ncbi_settings.cache) == []
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
+def test_a_cancelled_download_leaves_no_thread_no_file_and_no_lease(
+    ncbi_settings: Settings, clock: Clock, kind: type[BaseException]
+) -> None:
+    heard: list[str] = []
+
+    def cancel_later(text: str) -> None:
+        heard.append(text)
+        clock.now += LEASE_S
+        if len(heard) == 50:
+            assert followers()
+            raise kind
+
+    url = ncbi_settings.geo_url + "suppl/GSE1_RAW.tar"
+    body = Endless(b"GSM1.CEL".ljust(257, b"\0") + b"ustar")
+    with http_of(ncbi_settings, clock, body, progress=cancel_later) as http, pytest.raises(kind):
+        download(http, url)
+    assert followers() == []
+    assert everything_below(ncbi_settings.cache) == []
+    assert not Cache(ncbi_settings.cache, clock=clock).is_leased(url)
+
+
+@pytest.mark.parametrize("cuts", [0, 2])
+def test_a_large_file_comes_through_the_threads_as_it_is(tmp_path: Path, clock: Clock, cuts: int) -> None:
+    folder = tmp_path / "tree" / "series" / "GSEnnn" / "GSE1" / "suppl"
+    folder.mkdir(parents=True)
+    text = b"".join(b"%d\t%d\n" % (row, row * 7919 % 100_003) for row in range(500_000))
+    packed = gzip.compress(text, compresslevel=1)
+    assert len(packed) > 2 * 2**20
+    (folder / "GSE1_counts.txt.gz").write_bytes(packed)
+    with (
+        LoopbackNcbi(tmp_path / "tree") as server,
+        Http(settings_of(server, tmp_path / "cache"), clock=clock, sleep=clock.sleep) as http,
+    ):
+        server.fail("cut", "counts", times=cuts)
+        got = download(http, http.settings.geo_url + "series/GSEnnn/GSE1/suppl/GSE1_counts.txt.gz")
+    assert got.sha256 == hashlib.sha256(packed).hexdigest()
+    assert got.path.read_bytes() == packed
+    assert followers() == []
 
 
 # Several processes

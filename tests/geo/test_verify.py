@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,25 @@ NAME = "GSE1_series_matrix.txt.gz"
 def inspect(
     data: bytes, name: str = NAME, *, piece: int = 65_536, limits: Limits | None = None, url: str = ""
 ) -> Inspector:
-    inspector = Inspector(name, limits, url=url)
-    for start in range(0, len(data), piece):
-        inspector.feed(data[start : start + piece])
-    inspector.finish()
-    return inspector
+    """What comes of the file without threads, if it is small, and with them; it must be the same."""
+    found: list[Inspector | OmicsError] = []
+    for batch_bytes in (2**20, 1000):
+        with Inspector(name, limits, url=url, batch_bytes=batch_bytes) as inspector:
+            try:
+                for start in range(0, len(data), piece):
+                    inspector.feed(data[start : start + piece])
+                inspector.finish()
+                found.append(inspector)
+            except OmicsError as error:
+                found.append(error)
+    alone, followed = found
+    if isinstance(alone, OmicsError):
+        assert (type(alone), str(alone)) == (type(followed), str(followed))
+        raise alone
+    assert isinstance(followed, Inspector)
+    assert alone.sha256 == followed.sha256
+    assert not any(thread.name == "omics_nb follower" for thread in threading.enumerate())
+    return followed
 
 
 def test_every_real_file_passes_with_its_hash(shared: Path) -> None:
