@@ -1,4 +1,8 @@
-"""Terms and conditions as queries of the index, put together from objects: no text of a user is ever parsed."""
+"""Terms and conditions as queries of the index.
+
+Terms are put together from objects. Conditions are written in the index's query language, which its aggregations ask
+for; every value in it stands in quotes, so that no text of a user is read as syntax.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Clauses:
     def __init__(self, *, joined: bool) -> None:
         import tantivy
 
-        self._query, self._occur, self._integer = tantivy.Query, tantivy.Occur, tantivy.FieldType.Integer
+        self._query, self._occur = tantivy.Query, tantivy.Occur
         self._schema, self._joined = schema(), joined
 
     def everything(self) -> tantivy.Query:
@@ -52,9 +56,6 @@ class Clauses:
     def both(self, *queries: tantivy.Query) -> tantivy.Query:
         return self._query.boolean_query([(self._occur.Must, query) for query in queries])
 
-    def without(self, query: tantivy.Query, other: tantivy.Query) -> tantivy.Query:
-        return self._query.boolean_query([(self._occur.Must, query), (self._occur.MustNot, other)])
-
     def naming(self, term: Term) -> tantivy.Query:
         """Studies that name a term by any of its names, or in which it was recognised; all score alike."""
         return self._any([*self._names((*term.names, *term.narrower)), *self._concept(term)])
@@ -74,21 +75,34 @@ class Clauses:
             minimum_number_should_match=enough(len(groups)),
         )
 
-    def passing(self, condition: Condition) -> tantivy.Query:
-        """Studies that pass a condition."""
-        query = self._having(condition)
-        return self.without(self.everything(), query) if condition.negated else query
+    def passing(self, condition: Condition) -> str:
+        """Studies that pass a condition, in the index's query language."""
+        return self._lacking(condition) if condition.negated else _either(self._having(condition))
 
-    def _having(self, condition: Condition) -> tantivy.Query:
-        if condition.term is not None:
-            types = [self.one_of("type_key", condition.values)] if condition.values else []
-            return self._any([self.naming(condition.term), *types])
+    def failing(self, condition: Condition) -> str:
+        """Studies that do not pass it."""
+        return _either(self._having(condition)) if condition.negated else self._lacking(condition)
+
+    def _lacking(self, condition: Condition) -> str:
         if condition.field in ("n_samples", "published"):
-            return self._query.range_query(
-                self._schema, condition.field, self._integer, condition.low, condition.high
-            )
+            # Ranges beside it are found several times faster than all studies without it.
+            below = [(None, condition.low - 1)] if condition.low is not None else []
+            above = [(condition.high + 1, None)] if condition.high is not None else []
+            return _either(_range(condition.field, *ends) for ends in (*below, *above))
+        return f"(+* -{_either(self._having(condition))})"  # the language has no plain "not"
+
+    def _having(self, condition: Condition) -> list[str]:
+        if condition.term is not None:
+            term = condition.term
+            names = (*term.names, *term.narrower)
+            found = [_value(*place) for place in self._places(names)]
+            found += [_value("text", " ".join(stems)) for stems in self._apart(names)]
+            found += [_value("concepts", term.id)] if term.id else []
+            return found + [_value("type_key", value) for value in sorted(condition.values)]
+        if condition.field in ("n_samples", "published"):
+            return [_range(condition.field, condition.low, condition.high)]
         field = {"organism": "organism_key", "type": "type_key"}.get(condition.field, condition.field)
-        return self.one_of(field, condition.values)
+        return [_value(field, value) for value in sorted(condition.values)]
 
     def scored(
         self,
@@ -150,12 +164,12 @@ class Clauses:
 
     def _phrases(self, names: Iterable[str]) -> list[tantivy.Query]:
         """The other names, as words that follow one another."""
+        return [self._query.phrase_query(self._schema, "text", list(stems)) for stems in self._apart(names)]
+
+    def _apart(self, names: Iterable[str]) -> list[tuple[str, ...]]:
+        """The stems of names of several words that are not one value."""
         stems = sorted({name_stems(name) for name in names})
-        return [
-            self._query.phrase_query(self._schema, "text", list(item))
-            for item in stems
-            if len(item) > 1 and all(item) and not self._is_joined(item)
-        ]
+        return [item for item in stems if len(item) > 1 and all(item) and not self._is_joined(item)]
 
     def _is_joined(self, stems: Sequence[str]) -> bool:
         return self._joined and is_phrase(stems)
@@ -166,3 +180,17 @@ class Clauses:
         if not queries:
             return self._query.empty_query()
         return self._query.boolean_query([(self._occur.Should, query) for query in queries])
+
+
+def _either(written: Iterable[str]) -> str:
+    return f"({' OR '.join(written) or 'accession: IN []'})"
+
+
+def _range(field: str, low: int | None, high: int | None) -> str:
+    first, last = ("*" if end is None else str(end) for end in (low, high))
+    return f"{field}:[{first} TO {last}]"
+
+
+def _value(field: str, value: str) -> str:
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{field}:"{quoted}"'

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..records import StudyHeader
 from .recognise import recognise
-from .text import field_texts, stems_of
+from .text import stems_in
 
 #: Fields that are counted by their values.
 FACETS = ("organism", "type", "platform", "year", "tissue", "disease")
@@ -18,7 +18,7 @@ def count_facets(headers: Sequence[StudyHeader]) -> dict[str, dict[str, int]]:
     """Facet → value → studies, the most frequent first, equal ones by name."""
     counts: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
     for header in headers:
-        known = recognise(header, [stems_of(text) for text in field_texts(header).values()])
+        known = recognise(header, stems_in(header))
         for name, values in (
             ("organism", header.organisms),
             ("type", header.types),

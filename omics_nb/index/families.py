@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from ..records import StudyHeader
@@ -21,6 +22,7 @@ def shown_with(
     """
     place = {headers[study].accession: n for n, study in enumerate(order)}
     found: dict[int, int] = {}
+    titled = Counter(_plain(headers[study].title) for study in order)
     first: dict[tuple[object, ...], int] = {}
     for study in order:
         header = headers[study]
@@ -29,7 +31,9 @@ def shown_with(
         parts = [place[name] for name in parts_of(header) if name in place and name != header.accession]
         if parts:
             found[study] = order[min(parts)]
-        elif (same := first.setdefault(_sameness(header), study)) != study:
+        elif (
+            titled[_plain(header.title)] > 1 and (same := first.setdefault(_sameness(header), study)) != study
+        ):
             found[study] = same
     return {study: root for study in found if (root := _root(study, found)) != study}
 
@@ -37,8 +41,11 @@ def shown_with(
 def _sameness(header: StudyHeader) -> tuple[object, ...]:
     if len(header.summary) < _SUMMARY_AT_LEAST:
         return (header.accession,)
-    texts = (" ".join(text.casefold().split()) for text in (header.title, header.summary))
-    return (*texts, header.organisms, header.types)
+    return (_plain(header.title), _plain(header.summary), header.organisms, header.types)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _root(study: int, found: dict[int, int]) -> int:

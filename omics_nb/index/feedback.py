@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from ..terms.concepts import word_list
-from .text import stems_of
+from .text import FIELD_NAMES, Stems, stems_of
 
 #: Share of the highest relevance that a study would get which had all of these words without end.
 FEEDBACK = 0.5
@@ -25,16 +25,13 @@ _FEWEST_STUDIES = 3  # that have a word: rarer ones are names of one lab's sampl
 _FEWEST_BEST = 2
 _MOST_COUNTED = 3
 _SHOWN = 4
-#: The first of the fields that ``field_texts`` gives.
-BAG_FIELDS = ("title", "summary", "design")
+#: The number of the field that comes after title, summary and design.
+AFTER = FIELD_NAMES.index("samples")
 
 
-def bag_of(stems_by_field: Sequence[Sequence[str]]) -> Counter[str]:
-    """How often each stem stands in title, summary and design; ``stems_by_field`` are those of ``field_texts``."""
-    bag: Counter[str] = Counter()
-    for stems in stems_by_field[: len(BAG_FIELDS)]:
-        bag.update(stems)
-    return bag
+def own_text(stems: Stems) -> list[str]:
+    """The stems of title, summary and design."""
+    return stems.words[: stems.starts[AFTER]]
 
 
 class Texts(Protocol):

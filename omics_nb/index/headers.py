@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, get_args
@@ -12,7 +13,7 @@ from ..records import StudyHeader as StudyHeader
 from ..terms.concepts import word_list
 from .conditions import Condition, conditions, day, holds
 from .facets import count_facets
-from .feedback import BAG_FIELDS, bag_of
+from .feedback import AFTER, own_text
 from .postings import Words, build
 from .ranking import (
     Corpus,
@@ -30,7 +31,7 @@ from .ranking import (
 )
 from .samples import sample_tests
 from .snippets import snippet
-from .text import field_texts, stems_of
+from .text import stems_in
 
 Sort = Literal["relevance", "date", "samples"]
 
@@ -100,7 +101,7 @@ def search_words(index: Words, query: Query, *, chosen: Choice, source: str, syn
     ranked = sort_ranked(ranked, index.headers, chosen)
     shown = stems_asked(content(query)) - word_list("stopwords")
     hits = tuple(
-        to_hit(header, item, source, synthetic, snippet(header, _stems(header), shown).shown)
+        to_hit(header, item, source, synthetic, snippet(header, stems_in(header), shown).shown)
         for item in ranked
         for header in [index.headers[item.study]]
     )
@@ -121,10 +122,6 @@ def search_words(index: Words, query: Query, *, chosen: Choice, source: str, syn
         facets=count_facets([index.headers[study] for study in kept]) if chosen.facets else {},
         weights=weights(),
     )
-
-
-def _stems(header: StudyHeader) -> list[list[str]]:
-    return [stems_of(text) for text in field_texts(header).values()]
 
 
 def apply_samples(
@@ -173,10 +170,7 @@ def _index_of(headers: Sequence[StudyHeader]) -> Words:
 
 
 def _corpus(index: Words, matches: Sequence[Match]) -> Corpus:
-    holding = {
-        word: len({study for study, _ in index.postings.get(word, {})})
-        for word in own_words(match.term for match in matches)
-    }
+    holding = {word: len(index.postings.get(word, {})) for word in own_words(match.term for match in matches)}
     mean_length = max(sum(index.lengths) / max(len(index.lengths), 1), 1.0)
     return Corpus(len(index.headers), mean_length, holding, _Read(index))
 
@@ -188,19 +182,21 @@ class _Read:
         self._index = index
 
     def bag(self, study: int) -> Counter[str]:
-        return bag_of(_stems(self._index.headers[study]))
+        return Counter(own_text(stems_in(self._index.headers[study])))
 
     def holding(self, stem: str) -> int:
-        return len({study for study, _ in self._index.postings.get(stem, {})})
+        return len(self._index.postings.get(stem, {}))
 
     def counts(self, stems: Collection[str]) -> dict[str, dict[int, int]]:
-        found: dict[str, dict[int, int]] = {}
-        for stem in stems:
-            counts = found.setdefault(stem, {})
-            for (study, field), places in self._index.postings.get(stem, {}).items():
-                if field in BAG_FIELDS:
-                    counts[study] = counts.get(study, 0) + len(places)
-        return found
+        starts = self._index.starts
+        return {
+            stem: {
+                study: n
+                for study, places in self._index.postings.get(stem, {}).items()
+                if (n := bisect_left(places, starts[study][AFTER]))
+            }
+            for stem in stems
+        }
 
 
 def _naming_enough(index: Words, query: Query, matches: Sequence[Match]) -> list[int]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import IntegrityError, SettingsError
 from ..records import Hit, Hits, Query, Removed, Term
@@ -24,7 +24,7 @@ from ..terms.concepts import word_list
 from .clauses import Clauses
 from .conditions import Condition, conditions
 from .facets import FACETS, TOP
-from .feedback import bag_of
+from .feedback import own_text
 from .headers import Choice, Sort, apply_samples, choice, nothing_notes, shown_note, sort_ranked
 from .postings import build_from
 from .ranking import (
@@ -38,6 +38,7 @@ from .ranking import (
     rank,
     rarity,
     stems_asked,
+    things,
     to_hit,
     weights,
 )
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 #: So many studies, or this times the limit, are ranked by the rules of ``search_headers``.
 RANKED_AT_LEAST, RANKED_TIMES = 100, 3
+FEW_THINGS = 2
 #: So many of the studies that a condition removed are named.
 MAX_LISTED = 6
 ABOUT = "about.json"
@@ -112,6 +114,7 @@ class Index:
             _check_format(folder)
             index = tantivy.Index.open(str(folder))
             index.config_reader("manual")
+            self._parsed = index.parse_query
             self._searcher = index.searcher()
             self._descending = tantivy.Order.Desc
             self._ascending = tantivy.Order.Asc
@@ -199,7 +202,7 @@ class Index:
             told = self._searcher.aggregate(
                 self._clauses.everything(), {"sources": {"terms": {"field": "source", "size": 1_000}}}
             )
-            dated = self._clauses.passing(Condition("", "published", low=1))
+            dated = self._parsed(self._clauses.passing(Condition("", "published", low=1)))
             ends = self._searcher.aggregate(
                 dated, {"first": {"min": {"field": "published"}}, "last": {"max": {"field": "published"}}}
             )
@@ -231,17 +234,43 @@ class Index:
         n_found = [self._count(self._clauses.naming(term)) for term in terms]
         passing = [] if within is None else [self._clauses.one_of("accession", within)]
         named = self._clauses.both(self._clauses.asked(query, terms), *passing)
-        wanted, removed = named, []
-        for condition in conditions(query):
-            having = self._clauses.passing(condition)
-            n_removed, places = self._first(self._clauses.without(wanted, having), MAX_LISTED)
-            if n_removed:
-                some = tuple(self._entry(place).header.accession for place in places)
-                removed.append(Removed(condition.name, n_removed, some))
-                passing.append(having)
-                wanted = self._clauses.both(wanted, having)
+        tests = conditions(query)
+        # Where half of several things are asked for, each look takes its time, and one that counts all is shorter.
+        at_once = len(things(terms)) > FEW_THINGS
+        removed = self._removed_at_once(named, tests) if at_once else self._removed(named, tests)
+        passing += [
+            self._parsed(self._clauses.passing(test))
+            for test, gone in zip(tests, removed, strict=True)
+            if gone.count
+        ]
         own = {stem: self._holding("text", stem) for stem in own_words(terms)}
-        return _Asked(terms, n_found, own, named, tuple(passing), wanted, tuple(removed))
+        gone = tuple(item for item in removed if item.count)
+        wanted = self._clauses.both(self._clauses.asked(query, terms), *passing)
+        return _Asked(terms, n_found, own, named, tuple(passing), wanted, gone)
+
+    def _removed(self, named: tantivy.Query, tests: Sequence[Condition]) -> list[Removed]:
+        """What each condition takes out of what those before it leave."""
+        removed = []
+        for test in tests:
+            gone = self._clauses.both(named, self._parsed(self._clauses.failing(test)))
+            count, places = self._first(gone, MAX_LISTED)
+            some = tuple(self._entry(place).header.accession for place in places)
+            removed.append(Removed(test.name, count, some))
+            if count:
+                named = self._clauses.both(named, self._parsed(self._clauses.passing(test)))
+        return removed
+
+    def _removed_at_once(self, named: tantivy.Query, tests: Sequence[Condition]) -> list[Removed]:
+        """The same in one pass over the index."""
+        written = [(self._clauses.passing(test), self._clauses.failing(test)) for test in tests]
+        left = self._searcher.aggregate(named, _narrowing(written))
+        removed = []
+        for test in tests:
+            gone = left["gone"]
+            some = [hit["docvalue_fields"]["accession"][0] for hit in gone["first"]["hits"]]
+            removed.append(Removed(test.name, gone["doc_count"], tuple(some)))
+            left = left["kept"]
+        return removed
 
     def _places(self, query: Query, asked: _Asked, chosen: Choice) -> tuple[int, list[tantivy.DocAddress]]:
         """How many studies are wanted, and where those are that are ranked."""
@@ -266,7 +295,7 @@ class Index:
             headers,
             [entry.stems for entry in entries],
             only=asked.stems,
-            concepts=[entry.concepts for entry in entries],
+            concepts=[asked.concepts.intersection(entry.concepts) for entry in entries],
         )
         matches = [
             Match(term, matched(index, term), count)
@@ -278,7 +307,7 @@ class Index:
         return [(item, entries[item.study]) for item in ranked], removed
 
     def _why_nothing(self, query: Query, asked: _Asked) -> list[str]:
-        tests = {condition.name: self._clauses.passing(condition) for condition in conditions(query)}
+        tests = {test.name: self._parsed(self._clauses.passing(test)) for test in conditions(query)}
         left = {
             name: self._count(
                 self._clauses.both(asked.named, *(test for other, test in tests.items() if other != name))
@@ -336,16 +365,19 @@ class _Stored:
     """The texts of entries, and the index's own counts of words. Implements ``Texts``."""
 
     def __init__(self, entries: Sequence[Entry], holding: Callable[[str], int]) -> None:
-        self._bags = [bag_of(entry.stems) for entry in entries]
+        self._entries = entries
         self.holding = holding
 
     def bag(self, study: int) -> Counter[str]:
-        return self._bags[study]
+        return Counter(own_text(self._entries[study].stems))
 
     def counts(self, stems: Collection[str]) -> dict[str, dict[int, int]]:
-        return {
-            stem: {study: bag[stem] for study, bag in enumerate(self._bags) if stem in bag} for stem in stems
-        }
+        found: dict[str, dict[int, int]] = {stem: {} for stem in stems}
+        for study, entry in enumerate(self._entries):
+            here = [stem for stem in own_text(entry.stems) if stem in found]
+            for stem in here:
+                found[stem][study] = found[stem].get(study, 0) + 1
+        return found
 
 
 class _Asked(NamedTuple):
@@ -366,6 +398,24 @@ class _Asked(NamedTuple):
     def stems(self) -> set[str]:
         """The stems of all names of the terms, and of their own words."""
         return stems_asked(self.terms)
+
+    @property
+    def concepts(self) -> set[str]:
+        """The identifiers of the terms."""
+        return {term.id for term in self.terms if term.id}
+
+
+def _narrowing(written: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """An aggregation of what passes the first condition, of that what passes the next, and so on.
+
+    At each, what fails is counted too, and its first studies are named.
+    """
+    if not written:
+        return {}
+    (passing, failing), *others = written
+    top = {"size": MAX_LISTED, "sort": [{"number": "asc"}], "docvalue_fields": ["accession"]}
+    gone = {"filter": failing, "aggs": {"first": {"top_hits": top}}}
+    return {"kept": {"filter": passing, "aggs": _narrowing(others)}, "gone": gone}
 
 
 def _value(key: object) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..records import Hit, Query, StudyHeader, Term
@@ -39,7 +40,7 @@ _SATURATION = 2.0  # k1
 _LENGTH = 0.15  # b: study texts are long because much was done, less because they are wordy
 _CONCEPT = 2.0  # of a thing that the vocabulary knows, beside a plain word
 # Study → field → weighted count.
-Found = dict[int, dict[str, float]]
+Found = dict[int, Mapping[str, float]]
 
 
 class Match(NamedTuple):
@@ -149,32 +150,40 @@ def matched(index: Words, term: Term) -> Found:
     A name within a name ("breast cancer" in "triple-negative breast cancer") is one mention, at the higher weight.
     Where no name stands but the thing was recognised, by a name that the term does not carry, that is one mention.
     """
-    mentions: dict[tuple[int, str], list[tuple[int, int, float]]] = {}
+    mentions: dict[int, list[tuple[int, int, float]]] = {}
     for name, share in [
         *((name, 1.0) for name in term.names),
         *((name, NARROWER) for name in term.narrower),
     ]:
-        places = index.places(name)
-        length = len(words(name)) if places else 0
-        for key, starts in places.items():
-            mentions.setdefault(key, []).extend((start, start + length, share) for start in starts)
-    found: Found = {}
-    for (study, place), spans in mentions.items():
-        found.setdefault(study, {})[place] = _count_apart(spans)
+        length = len(name_stems(name))
+        for study, starts in index.places(name).items():
+            mentions.setdefault(study, []).extend([(start, start + length, share) for start in starts])
+    found: Found = {study: _count_apart(index, study, spans) for study, spans in mentions.items()}
     for study in index.concepts.get(term.id or "", ()):
         found.setdefault(study, {"concepts": NARROWER})
     return found
 
 
-def _count_apart(spans: list[tuple[int, int, float]]) -> float:
-    """The summed weights of mentions, those that overlap counted once."""
-    total, end, best = 0.0, -1, 0.0
+def _count_apart(index: Words, study: int, spans: list[tuple[int, int, float]]) -> dict[str, float]:
+    """Field → the summed weights of mentions, those that overlap counted once."""
+    apart: list[tuple[int, float]] = []
+    end = -1
     for start, stop, share in sorted(spans):
         if start < end:
-            best, end = max(best, share), max(end, stop)
+            apart[-1] = (apart[-1][0], max(apart[-1][1], share))
+            end = max(end, stop)
         else:
-            total, best, end = total + best, share, stop
-    return total + best
+            apart.append((start, share))
+            end = stop
+    return _by_field(index, study, apart)
+
+
+def _by_field(index: Words, study: int, mentions: Iterable[tuple[int, float]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for place, share in mentions:
+        name = index.field(study, place)
+        found[name] = found.get(name, 0.0) + share
+    return found
 
 
 def things(terms: Sequence[Term]) -> list[list[int]]:
@@ -211,9 +220,11 @@ def _relevance(
     scores = dict.fromkeys(studies, 0.0)
     parts = [(weight(match.term), match.found, TITLE_BONUS, match.n_found) for match in matches]
     for word in own_words(match.term for match in matches):
-        found: Found = {}
-        for (study, place), at in index.postings.get(word, {}).items():
-            found.setdefault(study, {})[place] = len(at)
+        found: Found = {
+            study: _by_field(index, study, [(at, 1.0) for at in places])
+            for study, places in index.postings.get(word, {}).items()
+            if study in scores
+        }
         parts.append((OWN_WORDS, found, 0.0, corpus.holding.get(word, 0)))
     for share, found, bonus, n_found in parts:
         rare = rarity(corpus.n_studies, n_found)
@@ -282,6 +293,7 @@ def to_hit(header: StudyHeader, ranked: Ranked, source: str, synthetic: bool, sn
     )
 
 
+@lru_cache(maxsize=100_000)
 def by_number(accession: str) -> tuple[str, int]:
     """A key that sorts accessions by their letters, then by their number."""
     letters, digits = re.match(r"([A-Za-z]*)(\d*)", accession).groups()  # type: ignore[union-attr]

@@ -57,7 +57,10 @@ def _names(matches: Sequence[_Match], study: int) -> Iterator[str]:
 def _shared(header: StudyHeader, stems: Collection[str]) -> Iterator[str]:
     if stems:
         text = f"{header.title} {header.summary} {header.overall_design}"
-        written = dict(zip(reversed(stems_of(text)), reversed(split(text)), strict=True))
+        written: dict[str, str] = {}
+        for word, stem in zip(split(text), stems_of(text), strict=True):
+            if stem in stems:
+                written.setdefault(stem, word)
         yield "shares with the best studies: " + ", ".join(written.get(item, item) for item in stems)
 
 

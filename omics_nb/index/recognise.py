@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from ..records import StudyHeader, Term
@@ -18,11 +19,12 @@ from ..terms import concepts as vocabulary
 from ..terms.entities import find
 from ..terms.lookup import Vocabulary, compile_into
 from ..terms.text import tokens
-from .text import field_texts, split, stems_of
+from .text import FIELD_NAMES, Stems, field_texts, split, stems_of
 
 JOINED = "_"  # between the stems of a name; no stem holds it
 _KINDS = ("tissue", "cell_type", "disease")
-_TEXTS = ("title", "summary", "design", "samples")
+_TEXTS = ("title", "summary", "design", "samples")  # the first of the fields
+_AFTER_TEXTS = FIELD_NAMES.index("organism")
 # Names that one of these parts are read together: "breast and ovarian cancer".
 _CONJUNCTIONS = ("and", "or")
 
@@ -44,16 +46,17 @@ def version() -> str:
     return vocabulary.version()
 
 
-def recognise(header: StudyHeader, stems: Iterable[Sequence[str]]) -> Recognised:
-    """What the vocabulary knows in a study; ``stems`` are those of its ``field_texts``, field by field."""
-    phrases: list[str] = []
+def recognise(header: StudyHeader, stems: Stems) -> Recognised:
+    """What the vocabulary knows in a study; ``stems`` are those of the header."""
+    words = stems.words
+    spans = _spans(words)
+    phrases = [JOINED.join(words[start:end]) for start, end, _ in spans if end - start > 1]
+    in_texts = [span for span in spans if span[0] < stems.starts[_AFTER_TEXTS]]
     places: dict[str, None] = {}
-    for (field, text), words in zip(field_texts(header).items(), stems, strict=True):
-        spans = _spans(words)
-        phrases += [JOINED.join(words[start:end]) for start, end, _ in spans if end - start > 1]
-        if field in _TEXTS and any(meant for _, _, meant in spans):
-            written = split(text)
-            places |= dict.fromkeys(" ".join(written[start:end]) for start, end in _together(spans, words))
+    if any(meant for _, _, meant in in_texts):
+        texts = field_texts(header)
+        written = list(chain.from_iterable((*split(texts[name]), "¦") for name in _TEXTS))
+        places = dict.fromkeys(" ".join(written[start:end]) for start, end in _together(in_texts, words))
     found = dict.fromkeys(item for place in places for item in _read(place))
     return Recognised(
         tuple(phrases),

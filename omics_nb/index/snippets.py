@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from ..records import StudyHeader
-from .text import FIELD_NAMES, field_texts
+from .text import Stems, field_texts
 
 _FIELDS = ("summary", "design", "samples")
 _LAST_TEXT = "design"
@@ -30,22 +30,22 @@ class Snippet(NamedTuple):
         return "" if self.field == "title" else f"{self.field}: … {self.text} …"
 
 
-def snippet(header: StudyHeader, stems_by_field: Sequence[Sequence[str]], asked: Collection[str]) -> Snippet:
+def snippet(header: StudyHeader, stems: Stems, asked: Collection[str]) -> Snippet:
     """Some 30 words of the field where most different words of the question stand together, earlier fields first.
 
     Samples only where neither summary nor design has any, and the title, unmarked, where no other field has.
-    ``stems_by_field`` are those of the header's ``field_texts``.
+    ``stems`` are those of the header.
     """
     best, where = 0, ("title", 0)
-    words: Sequence[str] = stems_by_field[0]
+    words: Sequence[str] = stems.of("title")
     for field in _FIELDS:
         # Without what parts samples, these are the words of the text one by one.
-        stems = [stem for stem in stems_by_field[FIELD_NAMES.index(field)] if stem]
-        places = [place for place, stem in enumerate(stems) if stem in asked]
+        here = [stem for stem in stems.of(field) if stem]
+        places = [place for place, stem in enumerate(here) if stem in asked]
         for place in places:
-            n_different = len({stems[other] for other in places if place <= other < place + _N_WORDS})
+            n_different = len({here[other] for other in places if place <= other < place + _N_WORDS})
             if n_different > best:
-                best, where, words = n_different, (field, place), stems
+                best, where, words = n_different, (field, place), here
         if best and field == _LAST_TEXT:
             break  # sentences say more than sample sheets
     field, place = where

@@ -16,7 +16,7 @@ from ..errors import DataError, SettingsError, SourceError
 from ..records import StudyHeader
 from .clauses import Clauses
 from .opened import ABOUT, META, damaged, open_index, translated
-from .schema import FORMAT, Entry, digest_of, document, schema
+from .schema import FORMAT, Given, document, given, schema
 
 if TYPE_CHECKING:
     import tantivy
@@ -72,11 +72,11 @@ def _add(
     seen = set[str]()
     before = index.searcher()  # What is added from here on is in ``seen``.
     for batch in _batches(headers):
-        entries = {header.accession: Entry(header, source, synthetic) for header in batch}
-        digests = {name: digest_of(entry) for name, entry in entries.items()}
+        studies = {header.accession: given(header, source, synthetic=synthetic) for header in batch}
+        digests = {name: study.digest for name, study in studies.items()}
         with translated(folder):
             known, same = _known(before, digests)
-            for name, entry in entries.items():
+            for name, study in studies.items():
                 if name in seen:
                     known.add(name)
                 elif digests[name] in same:
@@ -85,7 +85,7 @@ def _add(
                 if name in known:
                     writer.delete_documents_by_term("accession", name)
                 seen.add(name)
-                writer.add_document(_documented(entry, digests[name]))
+                writer.add_document(_documented(study))
                 n_new, n_changed = n_new + (name not in known), n_changed + (name in known)
                 n_waiting += 1
             if n_waiting >= _COMMIT_EVERY:
@@ -154,10 +154,9 @@ def _has(searcher: tantivy.Searcher, accession: str) -> bool:
     return bool(searcher.search(query, limit=1, count=False).hits)
 
 
-def _documented(entry: Entry, digest: int) -> tantivy.Document:
+def _documented(study: Given) -> tantivy.Document:
     try:
-        return document(entry, digest)
+        return document(study)
     except ValueError as error:
-        raise DataError(
-            f"{entry.header.accession} cannot be indexed: {error}", accession=entry.header.accession
-        ) from error
+        name = study.header.accession
+        raise DataError(f"{name} cannot be indexed: {error}", accession=name) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..records import StudyHeader
 from ..terms.text import normal, singular
@@ -20,6 +21,28 @@ _SIGNS = "–—−‐‑’‘“”®™°±×≥≤→…•\u00a0\u2009"
 _BLANKS = "".join(chr(n) if chr(n).isalnum() else " " for n in range(128))
 _APART = " ¦ "
 FIELD_NAMES = ("title", "summary", "design", "samples", "organism", "type", "platform")
+_MOST_STEMS = 500_000
+
+
+class Stems(NamedTuple):
+    """The stems of a study, field after field in the order of ``FIELD_NAMES``, each at its place.
+
+    An empty one stands after each field and between two samples, so that no phrase spans them. ``starts``: the places
+    at which the fields begin.
+    """
+
+    words: list[str]
+    starts: tuple[int, ...]
+
+    def of(self, field: str) -> list[str]:
+        """The stems of one field."""
+        number = FIELD_NAMES.index(field)
+        end = self.starts[number + 1] if number + 1 < len(self.starts) else len(self.words)
+        return self.words[self.starts[number] : end - 1]
+
+    @property
+    def n_words(self) -> int:
+        return len(self.words) - self.words.count("")
 
 
 def field_texts(header: StudyHeader) -> dict[str, str]:
@@ -55,7 +78,18 @@ def split(text: str) -> list[str]:
 
 def stems_of(text: str) -> list[str]:
     """The stems of a text, word by word; empty where "¦" stands."""
-    return list(map(_stem_of, split(text)))
+    return list(map(_memo().__getitem__, split(text)))
+
+
+def stems_in(header: StudyHeader) -> Stems:
+    """The stems of a study's ``field_texts``."""
+    words: list[str] = []
+    starts = []
+    for text in field_texts(header).values():
+        starts.append(len(words))
+        words += stems_of(text)
+        words.append("")
+    return Stems(words, tuple(starts))
 
 
 @lru_cache(maxsize=50_000)
@@ -64,9 +98,19 @@ def name_stems(name: str) -> tuple[str, ...]:
     return tuple(stems_of(name))
 
 
-@lru_cache(maxsize=400_000)
-def _stem_of(word: str) -> str:
-    return stem(normal(word))
+class _Memo(dict[str, str]):
+    """Word as written → its stem. A plain look-up: indexing asks for it a hundred times a study."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= _MOST_STEMS:
+            self.clear()
+        found = self[word] = stem(normal(word))
+        return found
+
+
+@lru_cache(maxsize=1)
+def _memo() -> _Memo:
+    return _Memo()
 
 
 def stem(word: str) -> str:

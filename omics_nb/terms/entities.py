@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _MAX_WORDS = 8
 _MIN_TYPO = 7
-# What may stand between the words of one name: blanks, or signs without blanks.
-_INSIDE = re.compile(r"\s+|[-‐‑–—_/.,+:'’()·]{1,2}|\s*[-‐‑–—]\s*|[+-] ")
+# What may stand between the words of one name: blanks, signs without blanks, or the comma of a name that has one.
+_INSIDE = re.compile(r"\s+|[-‐‑–—_/.,+:'’()·]{1,2}|\s*[-‐‑–—]\s*|[+-] |, ")
 # A plus, or a minus that no word follows: of a marker.
 _SIGN = re.compile(r"(\+|[-−–](?=[\s,;)]|$))")
 _ABBREVIATED = re.compile(r"\.\s*")
@@ -116,7 +116,7 @@ def _fits(words: Sequence[Token], norms: Sequence[str], text: str, name: Name) -
         not text.startswith(name.name, start) or len(name.name) < end - start or text.isupper()
     ):
         return False
-    if not _same_signs(words, text, name):
+    if not _same_signs(words, text, name) or text.count(", ", start, end) > name.name.count(", "):
         return False
     length = 0
     for before, after, norm in zip(words, words[1:], norms, strict=False):

@@ -21,7 +21,7 @@ from omics_nb.errors import DataError, IntegrityError, QuestionError, SettingsEr
 from omics_nb.index import Index, add_studies, build, choice, open_index, search_headers
 from omics_nb.index.headers import search_words
 from omics_nb.index.recognise import recognise
-from omics_nb.index.text import field_texts, stems_of
+from omics_nb.index.text import stems_in
 from omics_nb.records import Hits, Query, StudyHeader, Term
 from omics_nb.terms import understand
 
@@ -97,7 +97,7 @@ QUESTIONS = st.tuples(st.lists(PIECES, min_size=1, max_size=3), st.lists(CONDITI
 
 def brute_force(headers: Sequence[StudyHeader], query: Query, limit: int) -> Hits:
     """``search_headers`` over all headers, told too what was recognised in each."""
-    stems = [[stems_of(text) for text in field_texts(item).values()] for item in headers]
+    stems = [stems_in(item) for item in headers]
     concepts = [recognise(item, words).identifiers for item, words in zip(headers, stems, strict=True)]
     words = build(headers, concepts=concepts)
     return search_words(words, query, chosen=choice(limit), source="ncbi", synthetic=False)
@@ -226,6 +226,30 @@ def test_text_is_data_also_where_it_comes_as_a_ready_query(
     assert [hit.accession for hit in index.search(query).hits] == accessions
     same = search_headers(STUDIES, query, limit=20, source="x", synthetic=False)
     assert [hit.accession for hit in same] == [hit.accession for hit in index.search(query).hits]
+
+
+@pytest.mark.parametrize(
+    "name", ['E. "coli" K-12', "a\\", '\\"', "x TO *]", "y) OR (z", "-w", "nul\0", "v*", ""]
+)
+@pytest.mark.parametrize("n_things", [1, 3])
+def test_values_of_conditions_are_data(name: str, n_things: int, tmp_path: Path) -> None:
+    text = " ".join(["liver", "kidney", "spleen"][:n_things])
+    studies = [
+        header("GSE1", text, organisms=(name,)),
+        header("GSE2", text),
+        header("GSE3", text, platforms=(name,)),
+    ]
+    add_studies(tmp_path, studies, source="ncbi")
+    index, query = open_index(tmp_path), understand(text)
+    organism = Term(name, "organism", name)
+    for asked, left in (
+        (replace(query, terms=(*query.terms, organism)), ["GSE1"]),
+        (replace(query, excluded=(organism,)), ["GSE2", "GSE3"]),
+        (replace(query, platforms=(name,)), ["GSE3"]),
+    ):
+        ours, oracle = index.search(asked).hits, brute_force(studies, asked, 20)
+        assert sorted(hit.accession for hit in ours) == left
+        assert (ours.hits, ours.removed) == (oracle.hits, oracle.removed)
 
 
 def test_only_what_changed_is_indexed_anew(folder: Path) -> None:

@@ -206,6 +206,8 @@ def test_negations_exclude(text: str, excluded: list[str]) -> None:
         ("ER- breast cancer", "estrogen receptor-negative breast cancer"),
         ("CD4+ T cells", "CD4-positive, alpha-beta T cell"),
         ("CD4 T cells", "CD4-positive, alpha-beta T cell"),
+        ("effector CD8-positive, alpha-beta T cell", "effector CD8-positive, alpha-beta T cell"),
+        ("liver, cancer", "liver"),
         ("type I IFN", "type I interferon"),
         ("male infertility", "male infertility"),
         ("hyphae", "hypha"),
