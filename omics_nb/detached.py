@@ -5,7 +5,8 @@
     run = detached.start("quick_report", accession="GSE9000001")
     run.state, run.events(after=0), run.cancel()  # from any process, as with every run
 
-The process owns its run, tells its id as soon as the run is on the disk, and ends with it. What it is asked for and
+``prepare()`` has the next process ready before it is asked for: it has loaded the libraries by then, which takes longer
+than many an analysis. The process owns its run, tells its id as soon as the run is on the disk, and ends with it. What it is asked for and
 what it answers are pickles over its own pipes: both ends are this program, by the same user.
 """
 
@@ -19,12 +20,25 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from .errors import FlowError, OmicsError, RunError
 
 if TYPE_CHECKING:
     from .workflow import Flow, Run
+
+#: What analyses and reports import as they go.
+_LIBRARIES = ("pandas", "scipy.stats", "formulaic", "omics_nb.flows", "omics_nb.sources.demo", "omics_nb.geo.study")
+
+
+class _Ready(NamedTuple):
+    """A process that waits to be asked, and the environment that it was started in."""
+
+    process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+
+
+_ready: list[_Ready] = []  # at most one; a list's pop is safe among threads
 
 
 def start(flow: str | Flow, /, **inputs: Any) -> Run:
@@ -64,15 +78,7 @@ def _place(flow: Flow) -> tuple[str, str]:
 def _ask(verb: str, what: object, options: Mapping[str, object]) -> Run:
     from . import flows
 
-    # A session of its own: what ends a kernel or a terminal with all that belongs to it must not end the run.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "omics_nb.detached"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        start_new_session=True,
-    )
+    process = _taken() or _spawn()
     said, complained = _exchange(process, pickle.dumps((verb, what, dict(options))))
     # Its end is waited for, so that it leaves no zombie.
     threading.Thread(target=process.wait, name="detached-run", daemon=True).start()
@@ -83,6 +89,37 @@ def _ask(verb: str, what: object, options: Mapping[str, object]) -> Run:
     if isinstance(answer, Exception):
         raise answer
     return flows.get_run(str(answer))
+
+
+def prepare() -> None:
+    """Start the process for the next run now. It waits without a limit, and ends with this one if it is not asked."""
+    if not _ready:
+        _ready.append(_Ready(_spawn("prepared"), dict(os.environ)))
+
+
+def _taken() -> subprocess.Popen[bytes] | None:
+    """The process that was prepared, unless it is gone or the environment is no longer the one it was made for."""
+    try:
+        process, environment = _ready.pop()
+    except IndexError:
+        return None
+    if process.poll() is None and environment == os.environ:
+        return process
+    with suppress(OSError):
+        process.communicate()
+    return None
+
+
+def _spawn(*words: str) -> subprocess.Popen[bytes]:
+    # A session of its own: what ends a kernel or a terminal with all that belongs to it must not end the run.
+    return subprocess.Popen(
+        [sys.executable, "-m", "omics_nb.detached", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        start_new_session=True,
+    )
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes) -> tuple[bytes, bytes]:
@@ -99,7 +136,13 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes) -> tuple[bytes, 
 
 def _serve() -> None:
     """Do what standard input asks for, say which run that is, and stay until it ends."""
-    verb, what, options = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process, see above
+    if "prepared" in sys.argv:
+        for name in _LIBRARIES:
+            import_module(name)
+    try:
+        verb, what, options = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process, see above
+    except EOFError:  # it was prepared, and whoever did so has ended
+        return
     try:
         run = _begin(verb, what, options)
     except OmicsError as error:

@@ -160,6 +160,42 @@ def test_the_keyboard_alone_suffices_on_a_dark_page(
     picture(page, screenshots / "explore-6-dark.png")
 
 
+def test_a_page_that_is_opened_again_comes_back_to_where_it_was(
+    page: Any, dashboard: Dashboard, screenshots: Path
+) -> None:
+    page.goto(dashboard.url(EXPLORE, source="demo"))
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Open GSE9000001").click()
+    page.get_by_role("button", name="Swap groups").click()
+    page.wait_for_function("location.search.includes('vehicle%22%2C+%22tamoxifen')")
+    page.reload()  # with the study open and groups chosen
+    meaning = page.get_by_text("higher in vehicle (4 samples)")
+    appears(page, meaning)
+    assert page.locator(".omics-hit.omics-chosen").inner_text().startswith("1. ")
+
+    page.get_by_role("button", name="Find genes that differ").click()
+    page.wait_for_function("new URL(location).searchParams.get('run')")
+    run = page.evaluate("new URL(location).searchParams.get('run')")
+    page.reload()  # in the middle of the work
+    appears(page, volcano(page))
+    page.locator(".omics-run-head .omics-is-done").wait_for()
+    picture(page, screenshots / "explore-8-again.png")
+    told = page.locator(".omics-lead").inner_text()
+    link = page.url
+    assert f"run={run}" in link
+    assert "token" not in link
+
+    other = page.context.new_page()
+    other.goto(link)  # a colleague, or another day
+    appears(other, volcano(other))
+    assert other.locator(".omics-lead").inner_text() == told
+    assert "vehicle than in tamoxifen" in told
+    other.close(run_before_unload=True)
+    page.goto(dashboard.url("/voila/render/runs.ipynb"))
+    page.locator(".omics-body .omics-row").first.wait_for()
+    assert page.locator(".omics-body .omics-row", has_text="vehicle against tamoxifen").count() == 1
+
+
 def test_a_question_typed_fast_is_asked_as_it_was_typed(page: Any, dashboard: Dashboard) -> None:
     page.goto(dashboard.url(EXPLORE))
     question = page.get_by_label("Your question")

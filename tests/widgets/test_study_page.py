@@ -9,6 +9,7 @@ import pytest
 from omics_widgets import open_study
 
 from omics_nb.errors import QuestionError
+from tests.widgets.test_journey import HERE
 
 
 def headings(page: Any, words: Any) -> list[str]:
@@ -17,7 +18,7 @@ def headings(page: Any, words: Any) -> list[str]:
 
 def test_a_study_that_is_named_opens_by_itself_and_its_groups_can_be_compared(run: Any, words: Any) -> None:
     async def test() -> None:
-        page = open_study("gse9000001", source="demo")
+        page = open_study("gse9000001", source="demo", verbs=HERE)
         while page.found.study is None:
             await asyncio.sleep(0.01)
         assert page.found.study.accession == "GSE9000001"
@@ -35,7 +36,7 @@ def test_a_study_that_is_named_opens_by_itself_and_its_groups_can_be_compared(ru
 
 def test_nothing_opens_before_a_study_is_named(run: Any, words: Any) -> None:
     async def test() -> None:
-        page = open_study(source="demo")
+        page = open_study(source="demo", verbs=HERE)
         assert headings(page, words) == ["1 Open a study"]
         with pytest.raises(QuestionError, match="type an accession"):
             await page.open_asked()

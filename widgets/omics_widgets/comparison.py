@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ipywidgets import HTML, Dropdown, HBox, RadioButtons, SelectMultiple, VBox
-from traitlets import Instance
+from traitlets import Dict, Instance
 
 from omics_nb.display.markup import clean, el
 from omics_nb.display.numbers import counted
+from omics_nb.errors import DesignError
 from omics_nb.records import Contrast, Proposal, Study
 
 from .parts import block, button, marked, visible
@@ -20,12 +21,17 @@ from .samples import SampleGroups
 OWN_GROUPS = "chosen groups"
 _OWN = -1
 _MOST_LEVELS = 60
+_SIDES = ("tested", "reference")
 
 
 class ComparisonPicker(VBox):
-    """Asks for a platform and a ``Contrast``; calls ``compare()`` when the person asks for the comparison."""
+    """Asks for a platform and a ``Contrast``; calls ``compare()`` when the person asks for the comparison.
+
+    ``comparison`` is all that was chosen, as an address can hold it: ``choose(comparison)`` brings it back.
+    """
 
     contrast = Instance(Contrast, allow_none=True)
+    comparison = Dict()
     _study: Study
     _own: dict[str, str] | None = None
 
@@ -66,6 +72,7 @@ class ComparisonPicker(VBox):
         self.factor.observe(self._factor_changed, "value")
         for group in (self.tested, self.reference):
             group.observe(self._group_changed, "value")
+        self.adjust.observe(self._adjusted, "value")
 
     @property
     def controls(self) -> list[Any]:
@@ -77,10 +84,15 @@ class ComparisonPicker(VBox):
     @property
     def study(self) -> Study:
         """The study, with the groups of samples that were put together one by one as the column ``OWN_GROUPS``."""
+        return self._study.with_factors(self.groups)
+
+    @property
+    def groups(self) -> dict[str, dict[str, str]]:
+        """The column ``OWN_GROUPS``, sample → group, where samples were put together one by one; else nothing."""
         if self._own is None or self.contrast is None:
-            return self._study
+            return {}
         names = {"tested": self.contrast.tested, "reference": self.contrast.reference}
-        return self._study.with_factor(OWN_GROUPS, {key: names.get(to, "") for key, to in self._own.items()})
+        return {OWN_GROUPS: {key: names.get(to, "") for key, to in self._own.items()}}
 
     @property
     def design(self) -> str | None:
@@ -104,6 +116,25 @@ class ComparisonPicker(VBox):
         self._advice.value = block(el("p", _advice(self._proposals), class_="omics-dim"))
         self._quiet = False
         self.take(0 if self._proposals else _OWN)
+
+    def choose(self, wanted: Mapping[str, Any]) -> None:
+        """A comparison as ``comparison`` gave it; DesignError if this study has no such groups.
+
+        It may come from an address, so nothing of it is believed.
+        """
+        platform, contrast, own, adjust = _read(wanted, self._study)
+        self._quiet = True
+        self.platform.value = platform
+        self._offer_factors(None if own else contrast)
+        self._own = own or None
+        if own:
+            self.contrast = contrast
+            self._assign_samples(None)
+            self.samples.assign(own, tested=contrast.tested, reference=contrast.reference)
+        self.adjust.value = [name for name in adjust if name in dict(self.adjust.options).values()]
+        self.proposed.value = self._as_proposed()
+        self._quiet = False
+        self._settle()
 
     def take(self, index: int) -> None:
         """Fill the fields from a proposal; -1 leaves them to the person."""
@@ -172,11 +203,18 @@ class ComparisonPicker(VBox):
             return
         self._quiet, self._own = True, None
         follow()
-        chosen = (self.platform.value, self._chosen())
-        same = [i for i, p in enumerate(self._proposals) if (p.platform, p.contrast) == chosen]
-        self.proposed.value = same[0] if same else _OWN
+        self.proposed.value = self._as_proposed()
         self._quiet = False
         self._settle()
+
+    def _as_proposed(self) -> int:
+        """Which proposal the fields say, or that it is none."""
+        chosen = (self.platform.value, self._chosen())
+        return next((i for i, p in enumerate(self._proposals) if (p.platform, p.contrast) == chosen), _OWN)
+
+    def _adjusted(self, _: Any) -> None:
+        if not self._quiet:
+            self.comparison = self._told()
 
     def _sample_moved(self, groups: dict[str, str]) -> None:
         """The person's own groups; they keep the names of those that they began as."""
@@ -216,6 +254,19 @@ class ComparisonPicker(VBox):
         filled = all(self._sizes()[name] for name in ("tested", "reference"))
         self.compare.disabled = not (usable and filled)
         self._meaning.value = block(el("p", self._meant(), role="status"))
+        self.comparison = self._told()
+
+    def _told(self) -> dict[str, Any]:
+        """All that is chosen, as JSON can hold it."""
+        if self.contrast is None:
+            return {}
+        told: dict[str, Any] = {"platform": self.platform.value, "contrast": list(self.contrast)}
+        if self.adjust.value:
+            told["adjust"] = list(self.adjust.value)
+        if self._own is not None:
+            own = self._own.items()
+            told["groups"] = {name: [key for key, to in own if to == name] for name in _SIDES}
+        return told
 
     def _meant(self) -> object:
         if self.contrast is None:
@@ -231,6 +282,30 @@ class ComparisonPicker(VBox):
             *(el("strong", tested), f" ({sizes[0]}) than in "),
             *(el("strong", reference), f" ({sizes[1]})."),
         ]
+
+
+def _read(
+    wanted: Mapping[str, Any], study: Study
+) -> tuple[str, Contrast, dict[str, str], tuple[str, ...]]:
+    """Platform, contrast, the group of each sample where samples were put together, and what is adjusted for."""
+    from omics_nb.analysis.design import check_contrast
+
+    contrast, groups = wanted.get("contrast"), wanted.get("groups") or {}
+    if not _texts(contrast) or len(contrast) != 3 or not _texts(wanted.get("adjust", [])):
+        raise DesignError(f"a comparison has a contrast of three texts, not {contrast!r}")
+    if not isinstance(groups, Mapping) or not all(_texts(keys) for keys in groups.values()):
+        raise DesignError(f"groups are lists of samples by the name of their side, not {groups!r}")
+    platform = study.choose_platform(wanted.get("platform"))
+    own = {key: side for side in _SIDES for key in groups.get(side, ())}
+    if own:
+        known = {str(key): own.get(str(key), "out") for key in study.matrix(platform).columns}
+        return platform, Contrast(OWN_GROUPS, *contrast[1:]), known, tuple(wanted.get("adjust", ()))
+    checked = check_contrast(study.accession, study.samples, Contrast(*contrast))
+    return platform, checked, {}, tuple(wanted.get("adjust", ()))
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 def _offer(field: Dropdown, options: list[tuple[str, str]], value: str | None = None) -> None:

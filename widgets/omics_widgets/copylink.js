@@ -4,6 +4,15 @@ export function address(link, here, baseUrl) {
   return new URL(`${baseUrl}voila/render/${link}`, here).href; // in JupyterLab, whose own pages cannot be filled in
 }
 
+/** The page's own address with what the link fills in, and in the theme that it has. */
+export function remembered(link, here) {
+  const own = new URL(here);
+  const theme = own.searchParams.get("theme");
+  own.search = new URL(link, here).search;
+  if (theme) own.searchParams.set("theme", theme);
+  return own.href;
+}
+
 function baseUrl() {
   const config = document.getElementById("jupyter-config-data");
   return config ? JSON.parse(config.textContent).baseUrl : "/";
@@ -36,9 +45,16 @@ function render({ model, el }) {
     }
   };
   button.addEventListener("click", copy, { signal: stop.signal });
+  const remember = () => {
+    // Only where the page is the dashboard: the address of a notebook in JupyterLab is Lab's own.
+    if (!model.get("remembered") || !document.querySelector("#rendered_cells")) return;
+    window.history.replaceState(null, "", remembered(model.get("link"), window.location.href));
+  };
   model.on("change:label change:link", show);
+  model.on("change:link", remember);
   show();
-  return () => { stop.abort(); model.off("change:label change:link", show); };
+  remember();
+  return () => { stop.abort(); model.off("change:label change:link", show); model.off("change:link", remember); };
 }
 
 export default { render };

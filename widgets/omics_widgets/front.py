@@ -48,9 +48,12 @@ class Home:
             el("h2", "Ask a question"),
             el("p", "In your own words. You see how it was read, and which studies answer it, and why."),
             self._form(
-                "explore.ipynb", "Ask", _field("Your question", "question", "such as: asthma, airway, human")
+                "explore.ipynb",
+                "Ask",
+                _field("Your question", "question", "such as: asthma, airway, human"),
+                el("input", type="hidden", name="ask", value="true"),
             ),
-            el("p", link_to("Try with sample data", "explore.ipynb", question=self.sample, source="demo")),
+            el("p", link_to("Try with sample data", "explore.ipynb", question=self.sample, source="demo", ask=True)),
         ]
 
     def _open(self) -> list[object]:

@@ -7,6 +7,7 @@ that it starts gets a process of its own and outlives the page.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ _KEPT: set[asyncio.Future[Any]] = set()
 class RunPanel(AnyWidget):
     """Follows a run of the store. ``run_id`` and ``state`` say which and how it is; ``await panel.ended()`` waits.
 
-    ``ended`` is called with the run when it comes to its end, and when the panel is opened on one that has ended.
+    ``on_end`` is called with the run when it comes to its end, and when the panel is opened on one that has ended; what
+    it awaits belongs to the following, so that ``ended()`` waits for it too.
     """
 
     _esm = _HERE.with_name("run_panel.js")
@@ -75,6 +77,15 @@ class RunPanel(AnyWidget):
             self.run_id, self.lines, self.first_line = self.run.id, [], 0
             self.graph = _graph(self.run)
         self._following = self._keep(self._follow(self.run))
+
+    def leave(self) -> None:
+        """Follow no run any more, and show nothing; the run itself goes on."""
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+        with self.hold_sync():
+            self.run_id = self.state = self.trouble = ""
+            self.shown, self.lines, self.first_line = {}, [], 0
 
     def start(self, flow: str | Flow, **inputs: Any) -> None:
         """Start a flow in a process of its own and follow it; for callbacks too. Errors become a card."""
@@ -120,8 +131,9 @@ class RunPanel(AnyWidget):
                     break
                 await asyncio.sleep(FOLLOW_S)
                 await asyncio.to_thread(look.again)
-            if self._on_end is not None:
-                self._on_end(run)
+            told = None if self._on_end is None else self._on_end(run)
+            if inspect.isawaitable(told):
+                await told
         except Exception as error:  # the store is gone, or what is done with the result fails: said, not lost
             self.trouble = error_card(error, f"Following run {run.id}")
 
@@ -210,7 +222,7 @@ def _shown(view: View, state: str) -> dict[str, Any]:
     if view.left_s is not None:
         parts.append(f"about {_clock(view.left_s)} left")
     return {
-        "flow": view.run.flow_name,
+        "flow": view.run.name,
         "progress": round(view.progress, 1),
         "time": " · ".join(parts),
         "doing": view.doing,

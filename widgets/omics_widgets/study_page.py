@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from omics_nb.errors import QuestionError
 from omics_nb.records import Study
 
-from .journey import Explore, Verbs
+from .journey import Explore, Place, Verbs
 from .parts import Step
 
 EXAMPLES = ("GSE9000001", "GSE9000005", "GSE9000010")
@@ -17,6 +19,8 @@ _PLACEHOLDER = "such as GSE9000001; from GEO with the source ncbi"
 class StudyPage(Explore):
     """``Explore`` from its third step on: ``await page.open_asked()``, then ``compare()`` and ``save()``."""
 
+    notebook = "study.ipynb"
+
     def __init__(
         self,
         accession: str = "",
@@ -24,12 +28,13 @@ class StudyPage(Explore):
         source: str | None = None,
         reports: str | Path | None = None,
         verbs: Verbs | None = None,
+        place: Place | None = None,
     ) -> None:
-        super().__init__(question=accession, source=source, reports=reports, examples=EXAMPLES, verbs=verbs)
+        super().__init__(
+            question=accession, source=source, reports=reports, examples=EXAMPLES, verbs=verbs, place=place
+        )
         field = self.box.field
         field.label, field.action, field.placeholder = "Accession", "Open", _PLACEHOLDER
-        if accession:
-            self._ask()
 
     def _make_steps(self) -> tuple[Step, ...]:
         # The page's own steps keep their numbers inside; the second, a list of hits, is never shown.
@@ -52,6 +57,10 @@ class StudyPage(Explore):
             raise QuestionError("No study is named; type an accession, such as GSE9000001.")
         return await self.open_study(accession)
 
+    def _told(self, place: Place) -> dict[str, Any]:
+        told = super()._told(place)
+        return {name: told[name] for name in ("study", "source", "comparison", "run") if name in told}
+
     def __repr__(self) -> str:
         return f"StudyPage({self.box.question!r}, source={self.box.source!r})"
 
@@ -62,10 +71,14 @@ def open_study(
     source: str | None = None,
     reports: str | Path | None = None,
     verbs: Verbs | None = None,
+    comparison: Mapping[str, Any] | None = None,
+    run: str = "",
 ) -> StudyPage:
     """The page of one study, for the last line of a cell; it opens at once where an accession is given.
 
     ``source`` is ``demo``, ``ncbi``, ``mirror:FOLDER`` or another's name, by default what the settings say. Reports go
     into the folder ``reports``, by default ``reports`` in the data folder. ``verbs`` are the functions that it calls.
+    ``comparison`` and ``run`` bring a comparison back, as a link of the page tells it.
     """
-    return StudyPage(accession, source=source, reports=reports, verbs=verbs)
+    place = Place(study=accession.strip().upper(), comparison=comparison or {}, run=run)
+    return StudyPage(accession, source=source, reports=reports, verbs=verbs, place=place)
