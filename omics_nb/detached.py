@@ -6,8 +6,8 @@
     run.state, run.events(after=0), run.cancel()  # from any process, as with every run
 
 ``prepare()`` has the next process ready before it is asked for: it has loaded the libraries by then, which takes longer
-than many an analysis. The process owns its run, tells its id as soon as the run is on the disk, and ends with it. What it is asked for and
-what it answers are pickles over its own pipes: both ends are this program, by the same user.
+than many an analysis. The process owns its run, tells its id as soon as the run is on the disk, and ends with it. What
+it is asked for and what it answers are pickles over its own pipes: both ends are this program, by the same user.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from .workflow import Flow, Run
 
 #: What analyses and reports import as they go.
-_LIBRARIES = ("pandas", "scipy.stats", "formulaic", "omics_nb.flows", "omics_nb.sources.demo", "omics_nb.geo.study")
+_LIBRARIES = (
+    "pandas",
+    "scipy.stats",
+    "formulaic",
+    "omics_nb.flows",
+    "omics_nb.sources.demo",
+    "omics_nb.geo.study",
+)
 
 
 class _Ready(NamedTuple):
@@ -110,10 +117,10 @@ def _taken() -> subprocess.Popen[bytes] | None:
     return None
 
 
-def _spawn(*words: str) -> subprocess.Popen[bytes]:
+def _spawn(word: str = "") -> subprocess.Popen[bytes]:
     # A session of its own: what ends a kernel or a terminal with all that belongs to it must not end the run.
     return subprocess.Popen(
-        [sys.executable, "-m", "omics_nb.detached", *words],
+        [sys.executable, "-m", "omics_nb.detached", word],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

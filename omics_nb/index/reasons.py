@@ -40,9 +40,15 @@ def reasons(
         *_conditions(query, header),
         *(test.told(header).reason for test in sample_tests(query)),
         *_merged(header, [headers[other] for other in merged]),
-        *(f"{why}: fitness × {factor}" for factor, why in factors(header, query)),
+        *(f"{why} ({_in_words(factor)})" for factor, why in factors(header, query)),
         *(() if header.has_values else ("no table of values at hand",)),
     )
+
+
+def _in_words(factor: float) -> str:
+    """What a factor of the fitness does to the rank."""
+    percent = round(100 * abs(factor - 1))
+    return f"ranked {percent} % {'higher' if factor > 1 else 'lower'} for it"
 
 
 def _names(matches: Sequence[_Match], study: int) -> Iterator[str]:

@@ -162,7 +162,7 @@ def test_a_superseries_that_says_it_most_often_gives_its_place_to_a_part() -> No
     assert "GSE6" not in found("breast cancer", studies=(*STUDIES[:5], loud))
     alone = search("breast cancer", studies=(loud,))[0]
     assert (alone.accession, alone.merged) == ("GSE6", ())
-    assert "superseries: fitness × 0.7" in alone.reasons
+    assert "superseries (ranked 30 % lower for it)" in alone.reasons
 
 
 def test_a_superseries_that_is_asked_for_by_its_accession_stands_for_itself() -> None:
@@ -220,7 +220,7 @@ def test_where_a_comparison_is_asked_for_fitness_sees_samples_values_and_type() 
         "GSE10": 0.8,
     }
     assert hits[0].accession == "GSE7"
-    assert "its samples tell both groups: fitness × 1.2" in hits[0].reasons
+    assert "its samples tell both groups (ranked 20 % higher for it)" in hits[0].reasons
     assert "samples: 3 tumor, 1 normal" in hits[0].reasons
     assert {hit.fitness for hit in search("breast cancer", [told, few, bare, other])} == {1.0}
 

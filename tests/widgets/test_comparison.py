@@ -100,13 +100,29 @@ def test_other_columns_can_be_adjusted_for_and_become_the_design() -> None:
     picker.show(study, omics.propose_contrasts(study))
     assert picker.factor.value == "agent"
     assert picker.design is None
-    offered = [value for _, value in picker.adjust.options]
+    offered = picker.adjust.names
     assert "batch" in offered
     assert "agent" not in offered
     picker.adjust.value = ["batch"]
     assert picker.design == "~ batch + agent"
     picker.factor.value = "batch"
     assert picker.design is None
+
+
+def test_what_pairs_the_groups_is_adjusted_for_with_its_reason_and_can_be_taken_away(words: Any) -> None:
+    study = omics.fetch("GSE9000001", source="demo")
+    donors = {"tamoxifen": iter("ABCD"), "vehicle": iter("ABCD")}
+    paired = study.with_factor("donor id", [next(donors[agent]) for agent in study.factor("agent")])
+    picker = ComparisonPicker(lambda: None)
+    picker.show(paired, omics.propose_contrasts(paired))
+    assert picker.adjust.value == ("donor id",)
+    assert picker.design == "~ `donor id` + agent"
+    assert "'donor id' pairs the samples of the two groups, so it is adjusted for" in words(picker)
+    picker.adjust._boxes["donor id"].value = False
+    assert picker.design is None
+    assert "would be better" in words(picker)
+    assert "adjust" not in picker.comparison
+    assert omics.differential_expression(paired, contrast=picker.contrast).n_tested > 0
 
 
 def test_each_sample_is_in_the_list_of_its_group(picker: ComparisonPicker, study: Any) -> None:

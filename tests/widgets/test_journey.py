@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 import omics_widgets
+import pytest
 from omics_widgets import Explore, FigureView, HitsView, ResultView, StudySheet, Verbs
 
 import omics_nb as omics

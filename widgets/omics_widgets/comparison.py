@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ipywidgets import HTML, Dropdown, HBox, RadioButtons, SelectMultiple, VBox
+from ipywidgets import HTML, Dropdown, HBox, RadioButtons, VBox
 from traitlets import Dict, Instance
 
 from omics_nb.display.markup import clean, el
@@ -14,6 +14,7 @@ from omics_nb.display.numbers import counted
 from omics_nb.errors import DesignError
 from omics_nb.records import Contrast, Proposal, Study
 
+from .checks import Checks
 from .parts import block, button, marked, visible
 from .samples import SampleGroups
 
@@ -44,24 +45,21 @@ class ComparisonPicker(VBox):
         self.factor = _field("Compare by", "omics-factor")
         self.tested = _field("Tested group", "omics-tested")
         self.reference = _field("Reference group", "omics-reference")
-        self.adjust = marked(
-            SelectMultiple(
-                description="Adjust for (optional)", rows=3, style={"description_width": "initial"}
-            ),
-            "omics-field",
-            "omics-adjust",
-        )
+        self.adjust = marked(Checks("Adjust for (optional)"), "omics-adjust")
+        self._paired = HTML()
         self.swap = button("Swap groups", self._swap, "omics-swap", tooltip="Exchange tested and reference")
         self.compare = button("Find genes that differ", compare, "omics-compare", primary=True)
         self.samples = SampleGroups(self._sample_moved)
         self._advice = HTML()
         self._meaning = HTML()
-        fields = [self.platform, self.factor, self.tested, self.reference, self.swap, self.adjust]
+        fields = [self.platform, self.factor, self.tested, self.reference, self.swap]
         super().__init__(
             [
                 self._advice,
                 self.proposed,
                 marked(HBox(fields), "omics-fields"),
+                self.adjust,
+                self._paired,
                 self.samples,
                 self._meaning,
                 self.compare,
@@ -131,7 +129,7 @@ class ComparisonPicker(VBox):
             self.contrast = contrast
             self._assign_samples(None)
             self.samples.assign(own, tested=contrast.tested, reference=contrast.reference)
-        self.adjust.value = [name for name in adjust if name in dict(self.adjust.options).values()]
+        self._adjust_for(adjust)
         self.proposed.value = self._as_proposed()
         self._quiet = False
         self._settle()
@@ -146,8 +144,12 @@ class ComparisonPicker(VBox):
             proposal = self._proposals[index]
             self.platform.value = proposal.platform
             self._offer_factors(proposal.contrast)
+            self._adjust_for(_suggested(proposal, self.adjust.names))
         self._quiet = False
         self._settle()
+
+    def _adjust_for(self, names: Iterable[str]) -> None:
+        self.adjust.value = tuple(name for name in self.adjust.names if name in set(names))
 
     def levels(self, factor: str) -> dict[str, int]:
         """Level → number of samples with values on the chosen platform, in the order of the samples."""
@@ -171,9 +173,7 @@ class ComparisonPicker(VBox):
         levels = self.levels(self.factor.value) if self.factor.value else {}
         options = [(f"{clean(level)} ({counted(n, 'sample')})", level) for level, n in levels.items()]
         others = [name for name in self._comparable if name != self.factor.value]
-        kept = [name for name in self.adjust.value or () if name in others]
-        self.adjust.options = [(clean(name), name) for name in others]
-        self.adjust.value = kept
+        self.adjust.offer(others, map(clean, others), ticked=self.adjust.value)
         visible(self.adjust, bool(others))
         first, second, *_ = [*levels, None, None]
         _offer(self.reference, options, contrast.reference if contrast else first)
@@ -214,7 +214,24 @@ class ComparisonPicker(VBox):
 
     def _adjusted(self, _: Any) -> None:
         if not self._quiet:
+            self._say_pairs()
             self.comparison = self._told()
+
+    def _say_pairs(self) -> None:
+        """Why something is adjusted for that the person has not chosen."""
+        at = self.proposed.value
+        proposal = self._proposals[at] if at is not None and at != _OWN else None
+        names = _suggested(proposal, self.adjust.names) if proposal else ()
+        told = [f"{name!r} pairs the samples of the two groups" for name in names]
+        ticked = set(names) <= set(self.adjust.value)
+        deed = (
+            "so it is adjusted for; untick it to do without."
+            if ticked
+            else "so adjusting for it would be better."
+        )
+        self._paired.value = (
+            block(el("p", f"{clean(' and '.join(told))}, {deed}", role="status")) if told else ""
+        )
 
     def _sample_moved(self, groups: dict[str, str]) -> None:
         """The person's own groups; they keep the names of those that they began as."""
@@ -254,6 +271,7 @@ class ComparisonPicker(VBox):
         filled = all(self._sizes()[name] for name in ("tested", "reference"))
         self.compare.disabled = not (usable and filled)
         self._meaning.value = block(el("p", self._meant(), role="status"))
+        self._say_pairs()
         self.comparison = self._told()
 
     def _told(self) -> dict[str, Any]:
@@ -284,24 +302,25 @@ class ComparisonPicker(VBox):
         ]
 
 
-def _read(
-    wanted: Mapping[str, Any], study: Study
-) -> tuple[str, Contrast, dict[str, str], tuple[str, ...]]:
+def _read(wanted: Mapping[str, Any], study: Study) -> tuple[str, Contrast, dict[str, str], tuple[str, ...]]:
     """Platform, contrast, the group of each sample where samples were put together, and what is adjusted for."""
     from omics_nb.analysis.design import check_contrast
 
-    contrast, groups = wanted.get("contrast"), wanted.get("groups") or {}
-    if not _texts(contrast) or len(contrast) != 3 or not _texts(wanted.get("adjust", [])):
-        raise DesignError(f"a comparison has a contrast of three texts, not {contrast!r}")
+    contrast: Any = wanted.get("contrast")
+    groups, adjust = wanted.get("groups") or {}, wanted.get("adjust") or ()
+    if not _texts(contrast) or len(contrast) != 3 or not _texts(adjust):
+        raise DesignError(
+            f"a comparison has a contrast of three texts and columns to adjust for, not {contrast!r}, {adjust!r}"
+        )
     if not isinstance(groups, Mapping) or not all(_texts(keys) for keys in groups.values()):
         raise DesignError(f"groups are lists of samples by the name of their side, not {groups!r}")
     platform = study.choose_platform(wanted.get("platform"))
     own = {key: side for side in _SIDES for key in groups.get(side, ())}
     if own:
         known = {str(key): own.get(str(key), "out") for key in study.matrix(platform).columns}
-        return platform, Contrast(OWN_GROUPS, *contrast[1:]), known, tuple(wanted.get("adjust", ()))
+        return platform, Contrast(OWN_GROUPS, *contrast[1:]), known, tuple(adjust)
     checked = check_contrast(study.accession, study.samples, Contrast(*contrast))
-    return platform, checked, {}, tuple(wanted.get("adjust", ()))
+    return platform, checked, {}, tuple(adjust)
 
 
 def _texts(value: object) -> bool:
@@ -316,6 +335,14 @@ def _offer(field: Dropdown, options: list[tuple[str, str]], value: str | None = 
 
 def _field(label: str, name: str) -> Dropdown:
     return marked(Dropdown(description=label, style={"description_width": "initial"}), "omics-field", name)
+
+
+def _suggested(proposal: Proposal, names: Sequence[str]) -> tuple[str, ...]:
+    """Of these columns those that the proposal's design has beside its factor."""
+    from omics_nb.analysis.design import quoted
+
+    terms = [term.strip() for term in (proposal.design or "").removeprefix("~").split("+")]
+    return tuple(name for name in names if quoted(name) in terms)
 
 
 def _advice(proposals: Sequence[Proposal]) -> str:

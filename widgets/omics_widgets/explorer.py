@@ -62,7 +62,10 @@ class ResultExplorer(VBox):
         """This result, with the values of its study; the feature with the smallest P is shown first."""
         self._result, self._study = result, study
         names = result.columns
-        numbers = [Column(str(name), "number", "6.5rem") for name in (names.change, names.p, names.adj_p)]
+        numbers = [
+            Column(str(name), "number", "6.5rem", format="change" if name == names.change else "p")
+            for name in (names.change, names.p, names.adj_p)
+        ]
         self.table.columns = [
             column._asdict()
             for column in (

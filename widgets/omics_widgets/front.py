@@ -53,7 +53,12 @@ class Home:
                 _field("Your question", "question", "such as: asthma, airway, human"),
                 el("input", type="hidden", name="ask", value="true"),
             ),
-            el("p", link_to("Try with sample data", "explore.ipynb", question=self.sample, source="demo", ask=True)),
+            el(
+                "p",
+                link_to(
+                    "Try with sample data", "explore.ipynb", question=self.sample, source="demo", ask=True
+                ),
+            ),
         ]
 
     def _open(self) -> list[object]:

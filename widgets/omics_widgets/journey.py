@@ -29,7 +29,7 @@ from .copylink import LinkButton
 from .focus import Focus
 from .hits import HitsView
 from .links import LONGEST
-from .parts import Step, block, marked, style_sheet, switched_off, visible
+from .parts import Step, block, marked, style_sheet, switched_off
 from .question import EXAMPLES, QuestionBox
 from .result import ReportSaver, ResultView
 from .run_panel import RunPanel, begin
@@ -120,14 +120,16 @@ class Explore(VBox):
         )
         self.sheet = StudySheet()
         self.picker = ComparisonPicker(lambda: self._start("compare", self.compare))
-        self.panel = RunPanel(on_end=self._show_run)
+        self.panel = RunPanel(on_end=self._show_run, brief=True)
         self.result = ResultView()
         self.saver = ReportSaver(lambda: self._start("save", self.save))
         self.steps = self._make_steps()
         self._focus = Focus()
         self._note = HTML()
         self.link = LinkButton(self.notebook, remember=True)
-        about = HTML(block(el("p", "A link that brings you, or a colleague with the same data, back to here:")))
+        about = HTML(
+            block(el("p", "A link that brings you, or a colleague with the same data, back to here:"))
+        )
         end = marked(HBox([about, self.link]), "omics-link-row")
         super().__init__([style_sheet(), self._note, *self.steps, end, self._focus])
         marked(self, "omics-page", "omics-explore")
@@ -382,11 +384,11 @@ def explore(
 ) -> Explore:
     """The page from a question to a report, for the last line of a cell.
 
-    ``question`` fills the box; nothing runs before the person asks, unless ``ask``, ``study``, ``comparison`` or ``run``
-    bring a place back that a link of the page has told. ``source`` is ``demo``, ``ncbi``,
-    ``mirror:FOLDER`` or another's name, by default what the settings say; at most ``limit`` studies are
-    shown. Reports go into the folder ``reports``, by default ``reports`` in the data folder of the settings.
-    ``verbs`` replaces the functions that the page calls.
+    ``question`` fills the box; nothing runs before the person asks, unless ``ask``, ``study``, ``comparison`` or
+    ``run`` bring back a place that a link of the page has told. ``source`` is ``demo``, ``ncbi``, ``mirror:FOLDER`` or
+    another's name, by default what the settings say; at most ``limit`` studies are shown. Reports go into the folder
+    ``reports``, by default ``reports`` in the data folder of the settings. ``verbs`` replaces the functions that the
+    page calls.
     """
     place = Place(ask, study, comparison or {}, run)
     return Explore(

@@ -69,9 +69,10 @@ class ResultView(VBox):
         others = [figure for figure in report.figures if figure.name != _FIRST]
         lead = el("p", _sentence(result), class_="omics-lead", role="status")
         self._summary.value = block(lead, notes(report.warnings, kind="warn"))
-        self._numbers.value = block(
-            result_body(result, n_top=_TOP), fold("Samples in each group", groups_table(result))
-        )
+        numbers = [result_body(result, n_top=_TOP), fold("Samples in each group", groups_table(result))]
+        if explored:  # its own table has all that is in these, and more
+            numbers = [fold("Design, thresholds and groups", *numbers)]
+        self._numbers.value = block(*numbers)
         # After the numbers beside it, as it measures the room that they leave.
         self._volcano.children = [] if explored else [FigureView(figure) for figure in first]
         self._others.children = [FigureChoice(others, chosen=_SECOND)] if others else []

@@ -135,10 +135,14 @@ function render({ model, el }) {
     failure,
     buttons,
     trouble,
+  );
+  const details = [
     graph,
     make("details", {}, make("summary", {}, "Steps as a table"), steps),
     make("details", { open: "" }, make("summary", {}, "Log"), log, keep),
-  );
+  ];
+  if (model.get("brief")) panel.append(make("details", {}, make("summary", {}, "Steps and log"), ...details, from));
+  else panel.append(...details);
   // JupyterLab would take the keys for its own shortcuts, Enter among them.
   el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(panel);
@@ -170,7 +174,8 @@ function render({ model, el }) {
         return press;
       }),
     );
-    if (can.includes("rerun")) buttons.append(from);
+    from.hidden = !can.includes("rerun");
+    if (!from.hidden && !model.get("brief")) buttons.append(from);
     // The button that was pressed is gone; whoever uses a keyboard stays where the next one is.
     if (had) (buttons.querySelector("button") ?? log).focus();
   };

@@ -48,6 +48,7 @@ class RunPanel(AnyWidget):
     first_line = Int(0).tag(sync=True)
     trouble = Unicode("").tag(sync=True)
     remembered = Bool(False).tag(sync=True)
+    brief = Bool(False).tag(sync=True)
 
     def __init__(
         self,
@@ -55,9 +56,10 @@ class RunPanel(AnyWidget):
         *,
         on_end: Callable[[Run], object] | None = None,
         remember: bool = False,
+        brief: bool = False,
     ) -> None:
-        """``remember`` puts the run's id into the page's address, so that a reload finds it."""
-        super().__init__(remembered=remember)
+        """``remember`` puts the run's id into the page's address, for a reload; ``brief`` folds the details."""
+        super().__init__(remembered=remember, brief=brief)
         self._loop = asyncio.get_running_loop()
         self._on_end = on_end
         self._following: asyncio.Future[None] | None = None

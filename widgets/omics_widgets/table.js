@@ -27,6 +27,14 @@ export function values(cell) {
   return String(cell ?? "").split("; ").filter(Boolean);
 }
 
+/** A number as people read it: "p" as 0.012 or 1.2e-05, "change" with its sign's room and two decimals. */
+export function written(value, format) {
+  if (typeof value !== "number") return String(value);
+  if (format === "change") return value.toFixed(2);
+  if (format !== "p") return String(value);
+  return value >= 0.001 ? value.toFixed(3) : value.toExponential(1).replace(/e([+-])(\d)$/, "e$10$2");
+}
+
 /** [value, count] of a column, the most frequent first. */
 export function counts(rows, column) {
   const found = new Map();
@@ -101,7 +109,7 @@ function render({ model, el }) {
   const cell = (row, [column, at]) => {
     const made = make("div", { role: "gridcell", class: `omics-cell omics-kind-${column.kind}` });
     const empty = row[at] === null || row[at] === undefined || row[at] === "";
-    const text = empty ? "" : `${row[at]}${column.unit ?? ""}`;
+    const text = empty ? "" : `${written(row[at], column.format)}${column.unit ?? ""}`;
     made.append(make("span", { class: "omics-cell-text", title: text }, text));
     if (column.kind === "state") made.firstChild.classList.add("omics-state", `omics-is-${text}`);
     if (column.kind === "main" && detail() >= 0 && row[detail()]) {

@@ -20,8 +20,8 @@ _HERE = Path(__file__)
 class Column(NamedTuple):
     """A column. ``main`` is the widest, under which a ``detail`` is shown; ``width`` as CSS has it.
 
-    ``unit`` follows each number. A ``facet`` can be narrowed to one of its values, of which a cell may have several,
-    parted by "; ".
+    ``unit`` follows each number, which is written in full, or as a probability (``p``) or a fold change. A ``facet``
+    can be narrowed to one of its values, of which a cell may have several, parted by "; ".
     """
 
     label: str
@@ -29,6 +29,7 @@ class Column(NamedTuple):
     width: str = "minmax(0, 1fr)"
     facet: bool = False
     unit: str = ""
+    format: Literal["", "p", "change"] = ""
 
 
 class Table(AnyWidget):

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { piece } from "./pieces.mjs";
 
-const { counts, haystack, inSight, matching, moved, ordered, values } = await piece("table");
+const { counts, haystack, inSight, matching, moved, ordered, values, written } = await piece("table");
 const rows = [
   ["GSE1", "Tamoxifen in MCF-7", "human", 8],
   ["GSE2", "Liver of mice", "mouse; rat", null],
@@ -47,4 +47,12 @@ test("keys move within the table", () => {
   assert.equal(moved("End", 0, 100, 10), 99);
   assert.equal(moved("a", 0, 3, 10), undefined);
   assert.equal(moved("End", 0, 0, 10), undefined);
+});
+
+test("numbers are written as people read them", () => {
+  const p = [0.05, 0.0123, 0.001, 0.00001234, 1e-300, 0].map((value) => written(value, "p"));
+  assert.deepEqual(p, ["0.050", "0.012", "0.001", "1.2e-05", "1.0e-300", "0.0e+00"]);
+  assert.deepEqual([2.6543, -0.5].map((value) => written(value, "change")), ["2.65", "-0.50"]);
+  assert.equal(written(12.5, ""), "12.5");
+  assert.equal(written("text", "p"), "text");
 });
