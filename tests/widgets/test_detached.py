@@ -46,7 +46,9 @@ def test_a_changed_environment_gets_a_process_of_its_own(
 
 
 def test_a_process_that_nobody_asks_ends_with_its_maker() -> None:
-    code = "from omics_nb import detached; detached.prepare(); print(detached._ready[0].process.pid, flush=True)"
+    code = (
+        "from omics_nb import detached; detached.prepare(); print(detached._ready[0].process.pid, flush=True)"
+    )
     maker = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     pid = int(maker.stdout)
     if psutil.pid_exists(pid):
