@@ -339,7 +339,7 @@ def _field(label: str, name: str) -> Dropdown:
 
 def _suggested(proposal: Proposal, names: Sequence[str]) -> tuple[str, ...]:
     """Of these columns those that the proposal's design has beside its factor."""
-    from omics_nb.analysis.design import quoted
+    from omics_nb.analysis.formula import quoted
 
     terms = [term.strip() for term in (proposal.design or "").removeprefix("~").split("+")]
     return tuple(name for name in names if quoted(name) in terms)
