@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from ..errors import FlowError
+from .contracts import check_given, check_value
 from .graph import CONTEXT, Flow, Step
 from .values import SKIPPED
 
@@ -13,6 +14,7 @@ from .values import SKIPPED
 def evaluate(flow: Flow, inputs: Mapping[str, object]) -> Any:
     """The value of the flow's output step, None if that step was skipped. FlowError for inputs that do not fit."""
     flow.check_inputs(inputs)
+    check_given(flow, inputs)
     value = _evaluate(flow, inputs)
     return None if value is SKIPPED else value
 
@@ -60,7 +62,10 @@ def _call(step: Step, given: dict[str, Any]) -> Any:
 
         given[CONTEXT] = Context(step.name)
     value = step.function(**given)
-    return _finish(value) if step.options.isolation == "async" else value
+    if step.options.isolation == "async":
+        value = _finish(value)
+    check_value(step, value)
+    return value
 
 
 def _finish(waiting: Coroutine[Any, Any, Any]) -> Any:

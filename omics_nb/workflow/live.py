@@ -35,11 +35,13 @@ _NONE: Any = ()
 
 
 class Start(NamedTuple):
-    """How a run begins: values of an earlier run to share, a step to compute anew, where steps run."""
+    """How a run begins: values of an earlier run to share, a step to compute anew, where steps run, and the types
+    that its inputs were checked against."""
 
     shared: Mapping[str, StepState] = {}
     forced: str | None = None
     executor: Any = None
+    contracts: Mapping[str, str] = {}
 
 
 class Task:

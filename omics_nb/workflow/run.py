@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ..errors import FlowError, RunError, RunFailedError
 from . import store as tables
 from . import values
+from .contracts import check_given
 from .events import ACCEPTED, ENDS, SETTLED, Event, StepState, fold, public
 from .executors import check_picklable
 from .graph import Flow
@@ -427,6 +428,7 @@ def start(
 
 def _start(flow: Flow, inputs: Mapping[str, object], store: Store, begun: Start, **told: Any) -> Run:
     flow.check_inputs(inputs)
+    begun = begun._replace(contracts=check_given(flow, _plain(inputs)))
     for node in flow.nodes:
         if node.step.options.isolation == "process":
             check_picklable(node.step)
@@ -457,6 +459,17 @@ def _start(flow: Flow, inputs: Mapping[str, object], store: Store, begun: Start,
     run = Run(store, started.uid, flow=flow)
     run._live = live
     return run
+
+
+def _plain(inputs: Mapping[str, object]) -> dict[str, object]:
+    """Inputs as values; those of an earlier run, which were checked at its start, only where they are no files."""
+    found: dict[str, object] = {}
+    for name, value in inputs.items():
+        if not isinstance(value, _Kept):
+            found[name] = value
+        elif '"$' not in value.text:
+            found[name] = json.loads(value.text)
+    return found
 
 
 def _keep_inputs(inputs: Mapping[str, object], store: Store) -> tuple[dict[str, str], dict[str, int]]:

@@ -144,7 +144,8 @@ class Scheduler:
                 if known is not None:
                     return known, self.lives.get(known.uid)
             number = tables.insert_run(db, {**row, "owner": self.id, "state": "running"})
-            tables.apply(db, Change(number, 1, [tables.event(number, 1, "started")], None, files))
+            told = {"contracts": begun.contracts} if begun.contracts else {}
+            tables.apply(db, Change(number, 1, [tables.event(number, 1, "started", **told)], None, files))
             started = tables.run_row(db, str(row["uid"]))
         return started, self._adopt(Live(started, flow, self.store.folder, begun, {}, 1))
 

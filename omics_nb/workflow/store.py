@@ -8,13 +8,14 @@ was made of. Steps have no table: their state is the fold of their events (:mod:
 but for that of :mod:`.pruning`; :mod:`.sqlite` and :mod:`.postgres` say what is special to each database.
 """
 
-# ruff: noqa: S608 - SQL is put together from this module's own words; values are parameters
+# ruff: noqa: S608, B027 - SQL is put together from this module's own words; a database may leave hooks empty
 from __future__ import annotations
 
 import json
 import queue
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -106,7 +107,7 @@ class Fenced(Exception):  # noqa: N818
     """Another owner has taken the run: what this one writes is refused."""
 
 
-class Store:
+class Store(ABC):
     """A place for runs. ``address`` opens the same store again; ``journal`` says how it writes, for people.
 
     A database adds how a connection is made, a transaction begun, and an error told.
@@ -129,17 +130,20 @@ class Store:
         self._db: Any = None
         self.sync_every_commit(durability == "full")
 
+    @abstractmethod
     def _connect(self) -> Any:
-        raise NotImplementedError
+        """A connection of its own, for a reader or the writer."""
 
+    @abstractmethod
     def _begin(self, *, synced: bool) -> None:
-        raise NotImplementedError
+        """Begin a transaction on the writer's connection; with ``synced`` its commit waits for the disk."""
+
+    @abstractmethod
+    def _refusal(self, error: Exception) -> StoreError:
+        """The database's error as one that says what can be done."""
 
     def _end(self) -> None:
         """After every transaction that was begun."""
-
-    def _refusal(self, error: Exception) -> StoreError:
-        raise NotImplementedError
 
     def guard(self, db: Connection, name: str) -> None:
         """Keep others from starting a run with the key ``name`` until the transaction ends."""
@@ -361,9 +365,9 @@ class Change(NamedTuple):
     reuse: Sequence[tuple[bytes, int, int]] = ()
 
 
-def event(run: int, seq: int, kind: str) -> tuple[Any, ...]:
+def event(run: int, seq: int, kind: str, **data: Any) -> tuple[Any, ...]:
     """A row of ``event`` that tells of the run itself."""
-    return (run, seq, time.time(), kind, None, None, None, None, None)
+    return (run, seq, time.time(), kind, None, None, None, None, json.dumps(data) if data else None)
 
 
 _INSERT_EVENT = f"INSERT INTO event (run, {_EVENT_COLUMNS}) VALUES ({_marks(range(9))})"

@@ -53,9 +53,9 @@ def test_a_fan_out_takes_lists_tuples_and_sets(items: Any, store: Path) -> None:
 
 
 def test_a_fan_out_over_what_is_no_list_fails_by_name(store: Path) -> None:
-    flow = Flow("f", [step(square, each={"item": "items"}), total])
+    flow = Flow("f", [step(lambda n: n, name="items"), step(square, each={"item": "items"}), total])
     with pytest.raises(RunFailedError, match="step 'square' runs for each item of 'items', which is no list"):
-        start(flow, {"items": 3}, store=store).result(WAIT_S)
+        start(flow, {"n": 3}, store=store).result(WAIT_S)
 
 
 def test_a_long_list_goes_through_a_file(store: Path) -> None:

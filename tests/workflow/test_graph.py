@@ -165,8 +165,9 @@ def test_a_step_runs_for_each_item_and_gives_the_list() -> None:
     assert flow.inputs == {"items": True, "power": True}
     assert flow(items=[1, 2, 3], power=2) == 14
     assert flow(items=[], power=2) == 0
+    untyped = Flow("f", [step(lambda item: item, name="same", each={"item": "items"})])
     with pytest.raises(FlowError, match="runs for each item of 'items', which is no list: int"):
-        flow(items=3, power=2)
+        untyped(items=3)
 
 
 def test_a_flow_is_a_step_and_takes_what_its_inputs_name() -> None:

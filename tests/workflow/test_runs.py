@@ -363,7 +363,7 @@ def test_values_that_cannot_be_kept_fail_the_step_by_name_and_type(store: Path) 
 
 def test_inputs_that_cannot_be_kept_are_refused_at_start(store: Path) -> None:
     with pytest.raises(FlowError, match="input 'x': a value of type builtins.object cannot be kept"):
-        start(FLOW, {"x": object()}, store=store)
+        start(Flow("f", [step(lambda x: x, name="same")]), {"x": object()}, store=store)
     assert list_runs(store) == []
 
 
