@@ -24,11 +24,13 @@ from . import settings as _settings
 from .agents.analysis import best_proposal, differential_expression
 from .agents.analysis import quality as judge
 from .agents.data import fetch
+from .agents.enrichment import enrich
 from .agents.query import understand
 from .agents.report import report as write_report
 from .agents.search import search
-from .analysis.de import Method
+from .analysis.de import OPTIONS, Method
 from .analysis.design import check_contrast
+from .analysis.enrichment import Enrichment, GeneSets, read_gene_sets
 from .analysis.groups import with_groups
 from .errors import (
     AnalysisError,
@@ -68,6 +70,7 @@ class Chosen:
     reason: str
     passed_over: tuple[str, ...] = ()
     design: str | None = None
+    several: tuple[Contrast, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +157,26 @@ def _choose(
 ) -> Chosen:
     """The comparison to make in a study: the given one, or the proposal that the question is nearest to."""
     if contrast is not None:
-        given = check_contrast(study.accession, with_groups(study.samples), _one_contrast(contrast))
-        return Chosen(study, study.choose_platform(platform), given, "The comparison was given.")
+        sheet = with_groups(study.samples)
+        given = tuple(check_contrast(study.accession, sheet, one) for one in _contrasts(contrast))
+        several = given if len(given) > 1 else ()
+        return Chosen(
+            study, study.choose_platform(platform), given[0], "The comparison was given.", several=several
+        )
     best = best_proposal(study, platform, query)
     return Chosen(study, best.platform, best.contrast, best.reason, design=best.design)
 
 
-def _one_contrast(contrast: Sequence[str]) -> Contrast:
-    if isinstance(contrast, str) or len(contrast) != 3:
-        raise DesignError(
-            f"a contrast is three texts, [factor, tested, reference], not {contrast!r}; in a table: a; b; c"
-        )
-    return Contrast(*contrast)
+def _contrasts(contrast: Sequence[str] | Sequence[Sequence[str]]) -> tuple[Contrast, ...]:
+    """One contrast, or a list of several that are tested together."""
+    alone = not isinstance(contrast, str) and any(isinstance(part, str) for part in contrast)
+    each = [contrast] if alone else list(contrast)
+    for one in each or [contrast]:
+        if isinstance(one, str) or len(one) != 3 or not all(isinstance(part, str) for part in one):
+            raise DesignError(
+                f"a contrast is three texts, [factor, tested, reference], not {one!r}; in a table: a; b; c"
+            )
+    return tuple(Contrast(*map(str, one)) for one in each)
 
 
 def quality(chosen: Chosen) -> Quality:
@@ -173,14 +184,20 @@ def quality(chosen: Chosen) -> Quality:
     return judge(chosen.study, platform=chosen.platform, factor=chosen.contrast.factor)
 
 
-def result(chosen: Chosen, design: str | None = None, method: Method = "auto") -> DEResult:
-    """Differential expression of the chosen comparison."""
+def result(
+    chosen: Chosen,
+    design: str | None = None,
+    method: Method = "auto",
+    options: Mapping[str, Any] | None = None,
+) -> DEResult:
+    """Differential expression of the chosen comparison; ``options`` are further arguments of the fit."""
     return differential_expression(
         chosen.study,
-        contrast=chosen.contrast,
+        contrast=[(*one,) for one in chosen.several] or chosen.contrast,
         design=design or chosen.design,
         platform=chosen.platform,
         method=method,
+        **(options or {}),
     )
 
 
@@ -191,8 +208,9 @@ def report(
     question: str | None = None,
     query: Query | None = None,
     hits: Hits | None = None,
+    gene_sets: GeneSets | None = None,
 ) -> Report:
-    """The document of all that."""
+    """The document of all that, with the given gene sets or those that come with the package."""
     return write_report(
         chosen.study,
         result,
@@ -200,6 +218,7 @@ def report(
         query=query,
         hits=hits,
         quality=quality,
+        enrichment=enrich(result, gene_sets=gene_sets) if gene_sets else None,
         notes=(
             f"Choice of the comparison: {chosen.reason}",
             *(f"Passed over: {why}" for why in chosen.passed_over),
@@ -284,7 +303,7 @@ register(
         getattr(records, name)
         for name in "Term Query Hit Hits Removed Sent FileRecord Study Check Quality Contrast".split()
     ),
-    *(records.Proposal, records.DEResult, Tables, Chosen, Validation),
+    *(records.Proposal, records.DEResult, Tables, Chosen, Validation, GeneSets, Enrichment),
     *(Figure, Axis, Group, *get_args(Layer)),
     *(reporting.Report, reporting.Statement, reporting.Citation, reporting.Repeat),
     *(summary.Summary, summary.Cited, summary.Generated),
@@ -345,24 +364,30 @@ def start_report(
     design: str | None = None,
     method: str | None = None,
     groups: Mapping[str, Mapping[str, str]] | None = None,
+    options: Mapping[str, Any] | None = None,
+    gene_sets: str | Path | None = None,
     run_id: str | None = None,
 ) -> Run:
     """The run behind a report: of the study that is named, or of the best one for the question.
 
     With both, the question is told in the report. ``groups`` are columns that the study's sample sheet lacks, name →
-    sample → level; the run keeps them, so that it means the same when it is resumed. A run ``run_id`` that the store
-    here has is taken as it is, so that an executed report is shown again and not made again; elsewhere the same inputs
-    start a run. QuestionError with neither question nor study, and for groups of no study; DesignError for a
-    ``contrast`` that is not three texts.
+    sample → level; the run keeps them, so that it means the same when it is resumed, as it keeps the sets of the GMT
+    file ``gene_sets``. ``contrast`` is three texts, or a list of such. ``options`` are further arguments of
+    ``differential_expression``, such as ``{"robust": True}``. A run ``run_id`` that the store here has is taken as it
+    is, so that an executed report is shown again and not made again; elsewhere the same inputs start a run.
+    QuestionError with neither question nor study, and for groups of no study; DesignError for a ``contrast`` that is
+    not three texts; AnalysisError for options that the fit does not have.
     """
     if run_id:
         with suppress(RunNotFoundError):
             return get_run(run_id)
     given = {
-        "contrast": list(_one_contrast(contrast)) if contrast else None,
+        "contrast": _as_lists(_contrasts(contrast)) if contrast else None,
         "platform": platform,
         "design": design,
         "method": method,
+        "options": _known(options or {}),
+        "gene_sets": read_gene_sets(gene_sets) if gene_sets else None,
     }
     inputs: dict[str, Any] = {name: value for name, value in given.items() if value}
     if study:
@@ -378,10 +403,22 @@ def start_report(
     return start("full_analysis", question=question, source=source, **inputs)
 
 
+def _as_lists(contrasts: Sequence[Contrast]) -> list[str] | list[list[str]]:
+    each = [list(one) for one in contrasts]
+    return each if len(each) > 1 else each[0]
+
+
+def _known(options: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = [name for name in options if name not in OPTIONS]
+    if unknown:
+        raise AnalysisError(f"the fit has no option {', '.join(unknown)}; it has {', '.join(OPTIONS)}")
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+
+
 def report_inputs(run: Run) -> dict[str, Any]:
     """What ``start_report`` was asked for, by its own names, read off a run that it started."""
     given = {**run.inputs, "study": run.inputs.get("accession")}
-    names = ("question", "study", "source", "contrast", "platform", "design", "method", "groups")
+    names = ("question", "study", "source", "contrast", "platform", "design", "method", "groups", "options")
     return {name: given[name] for name in names if given.get(name) is not None}
 
 

@@ -25,7 +25,8 @@ from .scale import ScaleDecision, decide_scale
 Floats = npt.NDArray[np.float64]
 Method = Literal["auto", "limma", "voom", "limma-trend", "deseq2", "edger"]
 
-_DEFAULTS = {
+#: Arguments of the fit beside contrast, design, platform and method, with their defaults.
+OPTIONS = {
     "log2": None,
     "quantile": False,
     "trend": False,
@@ -173,7 +174,7 @@ def _each(
 
 def _changed(**options: Any) -> dict[str, Any]:
     """The options that are not at their defaults."""
-    return {name: value for name, value in options.items() if value != _DEFAULTS[name]}
+    return {name: value for name, value in options.items() if value != OPTIONS[name]}
 
 
 def versions() -> dict[str, str]:

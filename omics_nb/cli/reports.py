@@ -15,12 +15,15 @@ from ..errors import DataError, MissingExtraError
 from .groups import GroupTable, groups_option, naming_lines
 from .options import (
     as_json_option,
-    contrast_option,
+    asked_contrast,
+    contrasts_option,
     design_option,
+    fit_options,
     method_option,
     platform_option,
     reports_option,
     source_option,
+    told_fit,
 )
 from .output import print_json, result_of, working
 
@@ -43,10 +46,16 @@ DEMO_QUESTION = "Which genes respond to vemurafenib in melanoma cells? human, at
 @source_option
 @click.option("--study", metavar="ACCESSION", help="This study; without it, the best one for QUESTION.")
 @platform_option
-@contrast_option
+@contrasts_option
 @design_option
 @method_option
 @groups_option
+@fit_options
+@click.option(
+    "--gene-sets",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A GMT file; without it the sets that come with omics_nb.",
+)
 @click.option(
     "--run", "run_id", metavar="RUN_ID", help="Write the report of this finished run; computes nothing."
 )
@@ -64,14 +73,16 @@ def report(
     source: str | None,
     study: str | None,
     platform: str | None,
-    contrast: tuple[str, str, str] | None,
+    contrasts: tuple[tuple[str, str, str], ...],
     design: str | None,
     method: str,
     groups: GroupTable | None,
+    gene_sets: Path | None,
     run_id: str | None,
     formats: tuple[str, ...],
     out: Path,
     as_json: bool,
+    **fit: Any,
 ) -> None:
     """Write a report on QUESTION, or on the study given by --study: HTML, executed notebook, JSON and CSV.
 
@@ -85,10 +96,12 @@ def report(
         "source": source,
         "study": study,
         "platform": platform,
-        "contrast": contrast,
+        "contrast": asked_contrast(contrasts),
         "design": design,
         "method": method if method != "auto" else None,
         "groups": groups.columns if groups else None,
+        "options": told_fit(fit),
+        "gene_sets": gene_sets,
     }
     if run_id and (question or any(asked.values())):
         raise click.UsageError(

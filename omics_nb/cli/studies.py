@@ -13,11 +13,15 @@ from ..errors import FormatError
 from .groups import GroupTable, groups_option, naming_lines
 from .options import (
     as_json_option,
+    asked_contrast,
     contrast_option,
+    contrasts_option,
     design_option,
+    fit_options,
     method_option,
     platform_option,
     source_option,
+    told_fit,
 )
 from .output import jsonable, print_json, working, write_atomically
 
@@ -197,13 +201,11 @@ def quality(
 @click.argument("accession")
 @source_option
 @platform_option
-@contrast_option
+@contrasts_option
 @design_option
 @method_option
 @groups_option
-@click.option("--block", metavar="COLUMN", help="Samples of one level belong together: a patient, a litter.")
-@click.option("--lfc", default=0.0, type=click.FloatRange(min=0), help="Test for changes beyond this (log2).")
-@click.option("--by", nargs=2, metavar="FACTOR LEVEL", help="The effect at one level of another factor.")
+@fit_options
 @click.option("--top", default=20, show_default=True, type=click.IntRange(min=1), help="Rows to print.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole table as CSV.")
 @as_json_option
@@ -211,16 +213,14 @@ def de(
     accession: str,
     source: str | None,
     platform: str | None,
-    contrast: tuple[str, str, str] | None,
+    contrasts: tuple[tuple[str, str, str], ...],
     design: str | None,
     method: str,
     groups: GroupTable | None,
-    block: str | None,
-    lfc: float,
-    by: tuple[str, str] | None,
     top: int,
     out: Path | None,
     as_json: bool,
+    **fit: Any,
 ) -> None:
     """Differential expression in ACCESSION; without --contrast, of the comparison that its samples suggest."""
     from .. import display
@@ -234,13 +234,11 @@ def de(
         result = invoke(
             "analysis",
             study=study,
-            contrast=contrast,
+            contrast=asked_contrast(contrasts),
             design=design,
             platform=platform,
             method=method,
-            block=block,
-            lfc=lfc,
-            by=by or None,
+            **told_fit(fit),
         )
     if out:
         write_atomically(out, lambda path: path.write_text(table_csv(result), encoding="utf-8"))

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from ..analysis.enrichment import Enrichment
+from ..analysis.enrichment import Enrichment, enrich
 from ..display.numbers import counted
 from ..display.result import counts_at, threshold_text
-from ..errors import AnalysisError, DataError
+from ..errors import AnalysisError, DataError, MissingExtraError
 from ..figures import Figure
 from ..index.summary import summarise
 from ..records import DEResult, Hits, Quality, Query, Study
@@ -40,10 +40,11 @@ def build_report(
 ) -> Report:
     """The report of one comparison; ``notes`` say how study and comparison were chosen, and are shown.
 
-    ``enrichment`` is shown where it is given. ``quality`` and ``figures`` are made here where they are not; a
-    figure that these data do not allow is left out with a warning that says why. ``created`` is an ISO time in
-    UTC, now by default. DataError where ``result``, ``quality`` or ``enrichment`` is of another study, source or
-    platform.
+    ``quality``, ``figures`` and ``enrichment`` (a walk down all genes, with the gene sets that come with the package)
+    are made here where they are not given; a figure that these data do not allow is left out with a warning that says
+    why, and where gene sets cannot be asked, the report says why. ``created`` is an ISO time in UTC, now by default.
+
+    DataError where ``result``, ``quality`` or ``enrichment`` is of another study, source or platform.
     """
     _same_study(study, result, quality)
     _same_result(result, enrichment)
@@ -52,6 +53,9 @@ def build_report(
     lost: tuple[str, ...] = ()
     if figures is None:
         figures, lost = draw_figures(study, result)
+    asked, no_enrichment = enrichment, ""
+    if enrichment is None:
+        enrichment, no_enrichment = _gene_sets(result)
     said = (*method_statements(study, result), *enrichment_statements(enrichment))
     return Report(
         title=_title(study, result),
@@ -68,10 +72,13 @@ def build_report(
         comparison=tuple(_comparison(result)),
         methods=said,
         citations=cited_by(said),
-        repeat=how_to_repeat(study, result, question=question or (query.text if query else None)),
+        repeat=how_to_repeat(
+            study, result, question=question or (query.text if query else None), enrichment=asked
+        ),
         created=created or datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(result.versions),
         enrichment=enrichment,
+        no_enrichment=no_enrichment,
         said=summarise(study, query, limit=_SENTENCES, source=study.source),
     )
 
@@ -120,6 +127,14 @@ def _judge(study: Study, result: DEResult) -> Quality:
     from ..analysis.quality import quality
 
     return quality(study, platform=result.platform, factor=result.contrast.factor)
+
+
+def _gene_sets(result: DEResult) -> tuple[Enrichment | None, str]:
+    """The gene sets of the result, or why there are none."""
+    try:
+        return enrich(result), ""
+    except (AnalysisError, MissingExtraError) as error:
+        return None, f"Gene sets were not asked for: {error}."
 
 
 def draw_figures(study: Study, result: DEResult) -> tuple[tuple[Figure, ...], tuple[str, ...]]:

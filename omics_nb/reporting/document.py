@@ -38,9 +38,9 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """How to make this very report again: a line for the shell, the same in Python and as values for the notebook.
+    """How to make this very report again: for the shell, the same in Python and as values for the notebook.
 
-    ``parameters`` are those of ``report.ipynb``; they are empty where that notebook cannot make this report.
+    ``parameters`` are those of ``report.ipynb``.
     """
 
     command: str
@@ -77,7 +77,7 @@ class Report:
     ``notes`` say how the study and the comparison were chosen. ``warnings`` come first wherever the report
     is shown. ``findings``, ``comparison`` and ``methods`` are statements whose numbers were taken from the
     tables of ``result``. ``said`` are the study's own sentences for the question, ``enrichment`` the gene sets of
-    the result. ``created`` is an ISO time in UTC.
+    the result, ``no_enrichment`` why there are none. ``created`` is an ISO time in UTC.
     """
 
     title: str
@@ -99,6 +99,7 @@ class Report:
     versions: Mapping[str, str]
     said: Summary | None = None
     enrichment: Enrichment | None = None
+    no_enrichment: str = ""
 
     @property
     def synthetic(self) -> bool:

@@ -116,11 +116,7 @@ def _sections(report: Report) -> list[Section]:
         ("design", "Design and comparison", _design(report)),
         ("results", "Results", _results(report)),
         ("figures", "Figures", _figures(report, of_samples=False)),
-        (
-            "enrichment",
-            "Gene sets",
-            enrichment_body(report.enrichment, n=_SETS_SHOWN) if report.enrichment else None,
-        ),
+        ("enrichment", "Gene sets", _gene_sets(report)),
         ("methods", "Methods", _methods(report)),
         ("repeat", "How to repeat it", _repeat(report)),
         ("versions", "Versions", _versions(report)),
@@ -196,6 +192,12 @@ def _figures(report: Report, *, of_samples: bool) -> Html | None:
     return join(figure_body(figure) for figure in shown) or None
 
 
+def _gene_sets(report: Report) -> Html | None:
+    if report.enrichment is not None:
+        return enrichment_body(report.enrichment, n=_SETS_SHOWN)
+    return el("p", report.no_enrichment) if report.no_enrichment else None
+
+
 def _methods(report: Report) -> Html:
     return join(
         [
@@ -224,10 +226,7 @@ def _repeat(report: Report) -> Html:
 
 def _in_notebook(report: Report) -> list[Html]:
     """The values for the cell of parameters of the notebook that makes such a report."""
-    given = report.repeat.parameters
-    if not given:
-        return []
-    lines = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+    lines = "\n".join(f"{name} = {value!r}" for name, value in report.repeat.parameters.items())
     said = el(
         "p", "In ", el("code", "report.ipynb"), ", set these in its cell of parameters and run all cells:"
     )

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omics_nb.errors import DataError, MissingExtraError
+from omics_nb.errors import MissingExtraError
 from omics_nb.reporting import Report, build_report
 from omics_nb.reporting.markdown import escape
 from tests.example_values import values
@@ -324,9 +324,3 @@ def test_a_notebook_is_executed_anew_and_says_the_same(tmp_path: Path) -> None:
     (parameters,) = (cell.source for cell in read.cells if "parameters" in cell.metadata.get("tags", ()))
     assert "out = 'report.html'" in parameters
     assert str(tmp_path) not in nbformat.writes(read)
-
-
-def test_what_the_notebook_cannot_repeat_is_refused(tmp_path: Path) -> None:
-    of = values()
-    with pytest.raises(DataError, match="how to repeat it in Python"):
-        report_of(replace(of, result=replace(of.result, options={"robust": True}))).save(tmp_path / "r.ipynb")

@@ -138,6 +138,7 @@ def test_the_project_s_notebook_declares_what_a_report_needs_and_is_stripped() -
         "platform",
         "design",
         "method",
+        "options",
         "groups",
         "run_id",
         "out",
