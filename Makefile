@@ -25,6 +25,7 @@ help:  ## what can be made
 
 $(BIN)/.run: requirements.lock pyproject.toml hatch_build.py omics_nb/geo/rows.c
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "omics_nb needs Python 3.11 or newer; say make PYTHON=python3.12")'
+	@echo "Making an environment in $(VENV) and installing the pinned packages into it; this takes some minutes, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

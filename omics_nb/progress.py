@@ -21,7 +21,7 @@ _log.propagate = False
 def tell(message: str) -> None:
     """Tell what is waited for, in this thread. In a cell where nobody listens, a line that overwrites itself."""
     _log.info("%s", message)
-    if "ipykernel" in sys.modules and threading.current_thread() is threading.main_thread():
+    if _in_kernel() and threading.current_thread() is threading.main_thread():
         here = threading.get_ident()
         if not any(isinstance(handler, _Ear) and handler.thread == here for handler in _log.handlers):
             sys.stdout.write(f"\r{message:<100}")
@@ -37,6 +37,12 @@ def listening(listener: Callable[[str], object]) -> Iterator[None]:
         yield
     finally:
         _log.removeHandler(ear)
+
+
+def _in_kernel() -> bool:
+    """Whether this process is a kernel: a shell's test, or a program that starts kernels, has the module too."""
+    kernel = sys.modules.get("ipykernel.kernelapp")
+    return kernel is not None and bool(kernel.IPKernelApp.initialized())
 
 
 class _Ear(logging.Handler):

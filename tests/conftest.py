@@ -15,6 +15,19 @@ pytest_plugins = ("tests.ncbi.fixtures",)
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+# What a user may have set, and no test should meet.
+_SETTINGS = (
+    "OMICS_SOURCE",
+    "OMICS_STORE",
+    "OMICS_VALUES",
+    "OMICS_CACHE_LIMIT",
+    "OMICS_EMAIL",
+    "NCBI_API_KEY",
+    "OMICS_EUTILS_URL",
+    "OMICS_GEO_URL",
+    "OMICS_GEO_WEB_URL",
+)
+
 # A shell lets what it starts in the background ignore Ctrl-C, and its children inherit that; some tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -41,23 +54,21 @@ def server() -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(autouse=True)
-def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests write below pytest's own folder, never into the user's, and start from the default settings."""
+@pytest.fixture(scope="session", autouse=True)
+def _default_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and fixtures that several share, write below pytest's own folder and start from the default settings."""
     base = tmp_path_factory.getbasetemp()
-    for name in (
-        "OMICS_SOURCE",
-        "OMICS_STORE",
-        "OMICS_VALUES",
-        "OMICS_CACHE_LIMIT",
-        "OMICS_EMAIL",
-        "NCBI_API_KEY",
-        "OMICS_EUTILS_URL",
-        "OMICS_GEO_URL",
-        "OMICS_GEO_WEB_URL",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("OMICS_CONFIG", str(base / "no-settings.toml"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _SETTINGS:
+            patch.delenv(name, raising=False)
+        patch.setenv("OMICS_CONFIG", str(base / "no-settings.toml"))
+        patch.setenv("OMICS_DATA", str(base / "data"))
+        # Shared by all tests of a session: the demo archive is generated once.
+        patch.setenv("OMICS_CACHE", str(base / "cache"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has runs of its own."""
     monkeypatch.setenv("OMICS_DATA", str(tmp_path_factory.mktemp("data")))
-    # Shared by all tests of a session: the demo archive is generated once.
-    monkeypatch.setenv("OMICS_CACHE", str(base / "cache"))

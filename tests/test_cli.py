@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from omics_nb import cli, errors
+from tests.conftest import PROJECT
 
 
 def _run(*words: object) -> Result:
@@ -338,3 +340,31 @@ def test_a_format_whose_package_is_missing_is_refused_before_any_work(
     assert done.exit_code == 9
     assert "omics-nb[pdf]" in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [
+        sys.executable,
+        "-c",
+        "from omics_nb.cli import main; main()",
+        "search",
+        "cancer",
+        "--source",
+        "demo",
+    ]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_readme_shows_groups_that_can_be_used_as_they_are_written(tmp_path: Path) -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    made, used = re.search(r"(\(echo sample.*> groups\.csv)\n(omics-nb de .*?)  #", readme).groups()  # type: ignore[union-attr]
+    subprocess.run(["sh", "-c", made], cwd=tmp_path, check=True)
+    done = _run(*used.replace("groups.csv", str(tmp_path / "groups.csv")).split()[1:], "--source", "demo")
+    assert done.exit_code == 0, done.output
+    assert "treatment: drug vs control" in done.output

@@ -50,3 +50,13 @@ def test_a_step_of_a_run_tells_what_it_waits_for(
     run = omics.start("data_validation", accessions=["GSE42872"], source="ncbi")
     assert run.result()["readable"].tolist() == [True]
     assert any("waiting" in str(event) or "downloading" in str(event) for event in run.events())
+
+
+def test_a_program_that_only_knows_of_kernels_writes_no_progress_to_its_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import ipykernel.kernelapp
+
+    assert not ipykernel.kernelapp.IPKernelApp.initialized()
+    tell("downloading")
+    assert capsys.readouterr().out == ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pandas as pd
 from pydantic import InstanceOf
 
 from ..analysis.groups import with_proposed_groups
@@ -136,7 +137,7 @@ def cells(
             accession=listed.accession,
         )
     cell_files.check_size(chosen, listed, max_bytes)
-    sheet = study if isinstance(study, Study) else fetch(study, source=source)
+    sheet = study if isinstance(study, Study) else _sheet(opened, listed)
     read, used = [], []
     for one in chosen:
         with TemporaryDirectory(prefix="omics-") as folder:
@@ -145,7 +146,37 @@ def cells(
             used += got
     left = cell_files.left_out(names, chosen) if samples is None else []
     notes = [f"{len(left):,} files beside these were left out: {some(left)}"] if left else []
+    if not sheet.n_samples:
+        notes += sheet.notes
     return singlecell.join_cells(sheet, read, used, source=opened.spec, common=common, notes=notes)
+
+
+def _sheet(opened: Source, listed: Files) -> Study:
+    """The study for its sample sheet; where the source has its cells and nothing else, a study without one."""
+    try:
+        return with_proposed_groups(opened.fetch(listed.accession))
+    except NotFoundError as error:
+        return _without_sheet(opened, listed, str(error))
+
+
+def _without_sheet(opened: Source, listed: Files, why: str) -> Study:
+    return Study(
+        accession=listed.accession,
+        title="",
+        summary="",
+        overall_design="",
+        organisms=(),
+        types=(),
+        published=None,
+        samples=pd.DataFrame(index=pd.Index([], dtype=object, name="sample")),
+        matrices={},
+        features={},
+        value_kind="counts",
+        source=opened.spec,
+        files=(),
+        synthetic=opened.synthetic,
+        notes=(f"cells without a sample sheet: {why}",),
+    )
 
 
 def _asked(study: str | Hit | Study, source: str | None) -> tuple[str, Source]:

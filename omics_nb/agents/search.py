@@ -86,6 +86,9 @@ def similar(
     hits = opened.search(query, limit=limit + 1)
     others = tuple(hit for hit in hits if hit.accession != accession)[:limit]
     notes = tuple(note for note in hits.notes if "matching studies are shown" not in note)
+    if not others:
+        elsewhere = "" if opened.spec == "ncbi" else "; more studies are in the source ncbi"
+        notes = (*notes, f"No other study of {opened.spec} names any of what {accession} names{elsewhere}.")
     return replace(
         hits, hits=others, total=hits.total - (accession in {hit.accession for hit in hits}), notes=notes
     )

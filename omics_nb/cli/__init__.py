@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 a fault of ours, 2 wrong usage, and one for each branch of
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
@@ -41,6 +43,8 @@ EXIT_CODES: dict[type[errors.OmicsError], int] = {
 }
 
 
+#: As a shell shows it of programs that end by SIGPIPE.
+_PIPE_CLOSED = 141
 #: What can go away by itself or be put right outside; a wrong argument cannot.
 _MENDABLE = (errors.SourceError, errors.DataError)
 
@@ -59,6 +63,11 @@ class _Group(click.Group):
                     f"Once that is mended, `omics-nb runs resume {error.run}` goes on from there.", err=True
                 )
             ctx.exit(exit_code(error))
+        except BrokenPipeError:
+            # Whoever read our output, as `head` does, has enough of it. What is still to be written goes nowhere, so
+            # that the interpreter does not complain of it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_PIPE_CLOSED)
 
 
 def exit_code(error: errors.OmicsError) -> int:

@@ -15,10 +15,9 @@ import numpy as np
 
 from ..errors import FormatError, NotFoundError
 from ..records import Study, StudyHeader
-from . import explain, supplement, values
+from . import explain, layout, supplement, values
 from .counts import NCBI_ANNOTATION, NCBI_COUNTS
 from .files import LocalFile
-from .layout import parse_accession
 from .miniml import read_miniml
 from .parts import UNKNOWN_PLATFORM, Parts, some
 from .platforms import platform_features, read_platform
@@ -84,7 +83,7 @@ def read_header(accession: str, files: Sequence[LocalFile]) -> StudyHeader:
 
 
 def _start(accession: str, files: Sequence[LocalFile]) -> tuple[Parts, _Files]:
-    accession = parse_accession(accession, "GSE", "GDS")
+    accession = layout.parse_accession(accession, "GSE", "GDS")
     if not files:
         raise NotFoundError(f"there are no files of {accession} at hand", accession=accession)
     found: dict[str, list[LocalFile]] = {kind: [] for _, kind in _KINDS}
@@ -205,11 +204,23 @@ def _note_annotation(parts: Parts, platform: str, features: list[str]) -> None:
     known = parts.features.get(platform)
     if known is None:
         if platform != UNKNOWN_PLATFORM and parts.value_kind == "expression":
-            parts.notes.append(f"no annotation of {platform} is at hand: its features have no gene symbols")
+            parts.notes.append(
+                f"no annotation of {platform} is at hand: its features have no gene symbols"
+                + _way_to_annotation(platform)
+            )
         return
     without = len(set(features).difference(known.index))
     if without:
         parts.notes.append(f"{without:,} of {len(features):,} rows of {platform} are not in its annotation")
+
+
+def _way_to_annotation(platform: str) -> str:
+    if not re.fullmatch(r"GPL\d+", platform):
+        return ""
+    return (
+        f". For symbols in a mirror, put GEO's file into its folder as {layout.annot_file(platform)}, or, where GEO"
+        f" has none, {layout.soft_file(platform)}; the source ncbi downloads it by itself"
+    )
 
 
 def _assemble(parts: Parts, files: Sequence[LocalFile], *, source: str, synthetic: bool) -> Study:

@@ -54,6 +54,10 @@ _TEXTS = re.compile(
 _KEYS = frozenset({
     "gene", "genes", "geneid", "gene_id", "id", "id_ref", "ensembl", "symbol", "probe", "feature", "name",
 })  # fmt: skip
+# How a column is called whose cells are samples, and what accessions of samples, experiments and runs look like. A
+# corner that says just "sample" may be meant for the columns beside it.
+_SAMPLE_KEY = re.compile(r"run|gsm|(sample|run|library|geo|patient|subject)[ _.-]?(id|name|accession)", re.I)
+_SAMPLE_NAME = r"GSM\d+|[SED]R[XRS]\d+|SAM(N|EA|D)\d+"
 # What HTSeq and STAR count beside the genes.
 _SUMMARIES = r"__[a-z][A-Za-z_]*|N_(?:unmapped|multimapping|noFeature|ambiguous)"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -398,6 +402,7 @@ def _table(grid: _Grid, name: str) -> SupplementTable:
         )
     notes = list(grid.notes)
     index = pd.Index(grid.columns[key].to_pylist(), dtype=object, name=grid.header[key] or "feature")
+    _refuse_samples(index, grid.header[key], name)
     if index.has_duplicates:
         notes.append(
             f"{name}: {int(index.duplicated().sum()):,} rows have a name that occurred before, "
@@ -434,6 +439,17 @@ def _table(grid: _Grid, name: str) -> SupplementTable:
         )
         frame, annotation = frame[~summaries], annotation[~summaries]
     return SupplementTable(name, frame, annotation, is_counts, tuple(notes))
+
+
+def _refuse_samples(index: pd.Index, title: str, name: str) -> None:
+    """FormatError where the rows are samples: ages and batches are numbers too, and would read as values of genes."""
+    if _SAMPLE_KEY.fullmatch(title.strip()) or index.str.fullmatch(_SAMPLE_NAME).mean() > 0.5:
+        raise FormatError(
+            f"{name} has samples in its rows ({', '.join(map(str, index[:3]))} …), not genes. A table that describes "
+            "samples gives groups (--groups FILE in the shell, study.with_factor in a cell); a table of values has "
+            "features in rows and samples in columns",
+            path=name,
+        )
 
 
 def _titles(grid: _Grid, places: Sequence[int]) -> list[str]:

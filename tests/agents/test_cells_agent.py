@@ -262,3 +262,17 @@ def test_a_source_that_opens_no_files_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("omics_nb.agents.data.open_source", lambda source: Shelf())
     with pytest.raises(SourceError, match="the source shelf cannot open single files"):
         omics.cells("GSE1")
+
+
+def test_cells_come_without_a_sheet_where_the_source_has_nothing_else(
+    tree: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(tree / SERIES / "soft")
+    put(tree, *real(shared))
+    with LoopbackNcbi(tree) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        cells = omics.cells("GSE224438", source="ncbi", samples=[FIRST])
+    assert cells.shape == (1000, 1000)
+    assert list(cells.obs) == ["sample", "barcode", "file"]
+    assert any("cells without a sample sheet" in note for note in cells.uns["notes"])

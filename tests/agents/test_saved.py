@@ -83,5 +83,14 @@ def test_studies_like_one_name_the_same_things() -> None:
     assert hits == omics.similar(omics.search("GSE9000003", source="demo")[0], limit=5)
     with pytest.raises(NotFoundError, match="GSE999"):
         omics.similar("GSE999", source="demo")
+
+
+def test_a_study_unlike_all_others_says_so_and_where_more_are(shared: Path) -> None:
+    spec = f"mirror:{shared / 'geo'}"
+    hits = omics.similar("GSE42872", source=spec)
+    assert len(hits) == 0
+    assert hits.notes[-1] == (
+        f"No other study of {spec} names any of what GSE42872 names; more studies are in the source ncbi."
+    )
     shown = run("similar", "GSE9000003", "--source", "demo", "--json")
     assert json.loads(shown.stdout)["hits"]

@@ -45,7 +45,10 @@ def test_a_series_matrix_becomes_a_study(geo: Path) -> None:
     assert [record.name for record in study.files] == ["GSE42872_series_matrix.txt.gz"]
     assert study.files[0].n_bytes == 768864
     assert study.metadata["pubmed_id"] == ("24469106",)
-    assert study.notes == ("no annotation of GPL6244 is at hand: its features have no gene symbols",)
+    (note,) = study.notes
+    assert note.startswith("no annotation of GPL6244 is at hand: its features have no gene symbols. ")
+    assert "platforms/GPL6nnn/GPL6244/annot/GPL6244.annot.gz" in note
+    assert "platforms/GPL6nnn/GPL6244/soft/GPL6244_family.soft.gz" in note
 
 
 def test_sex_written_in_two_ways_is_one_column(geo: Path) -> None:

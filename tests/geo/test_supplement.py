@@ -284,6 +284,28 @@ def test_real_tables_are_read(
     assert table.values.index[0] == first
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sample.id\tage\tbatch\ns1\t40\t1\ns2\t50\t2\n",
+        "Run,age,batch\nSRR1,40,1\nSRR2,50,2\n",
+        "\tage\tbatch\nGSM1\t40\t1\nGSM2\t50\t2\n",
+    ],
+)
+def test_a_table_whose_rows_are_samples_is_refused_and_says_where_it_belongs(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "table.txt"
+    path.write_text(text)
+    with pytest.raises(FormatError, match=r"has samples in its rows .*--groups FILE"):
+        read_supplement(path)
+
+
+def test_the_phenotypes_of_a_real_study_are_no_counts(shared: Path) -> None:
+    with pytest.raises(FormatError, match="SRX033480, SRX033488"):
+        read_supplement(shared / "counts" / "bottomly_phenodata.tsv")
+
+
 @pytest.mark.parametrize("name", ["GSE29006.diffex.test.weights.txt", "GSE29006_design.txt"])
 def test_real_files_that_are_no_tables_of_values_say_so(shared: Path, name: str) -> None:
     with pytest.raises(FormatError, match=r"names its rows|no columns of numbers"):
