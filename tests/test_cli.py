@@ -261,9 +261,9 @@ def test_the_shell_offers_the_states_and_methods_that_there_are() -> None:
     from omics_nb.analysis.de import Method
     from omics_nb.cli.options import method_option
     from omics_nb.cli.runs import STATES
-    from omics_nb.workflow import store
+    from omics_nb.workflow import tables
 
-    assert set(STATES) == {*store.ACTIVE, *store.ENDED, "paused", "interrupted"}
+    assert set(STATES) == {*tables.ACTIVE, *tables.ENDED, "paused", "interrupted"}
     command = method_option(cli.main.commands["doctor"])
     (option,) = [p for p in command.params if p.name == "method"]
     command.params.remove(option)

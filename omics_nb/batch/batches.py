@@ -21,7 +21,7 @@ from .. import flows, settings
 from ..errors import DataError, RunError, RunNotFoundError, SettingsError
 from ..workflow import Context, Flow, Run, list_runs, open_run, step
 from ..workflow import start as start_run
-from ..workflow.store import ACTIVE
+from ..workflow.tables import ACTIVE
 from . import keeper
 from .check import Checked, Planned, check
 from .keys import code_hash, forget_folders, row_key
@@ -223,8 +223,7 @@ def _refuse_taken(folder: Path) -> None:
 
 def plan_of(run: Run) -> Plan:
     """What all rows of a batch share, from its run."""
-    from ..workflow import store as tables
-    from ..workflow import values
+    from ..workflow import tables, values
 
     with run.store.read() as db:
         given = json.loads(tables.run_row(db, run.id).inputs)

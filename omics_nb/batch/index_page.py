@@ -12,7 +12,7 @@ from urllib.parse import quote
 from ..display.markup import Html, el, join
 from ..display.markup import table as plain_table
 from ..display.numbers import counted
-from ..workflow.store import ACTIVE
+from ..workflow.tables import ACTIVE
 from .ledger import ENDED, STATES, RowInfo, seconds_left
 from .summary import columns_of, records_of
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import OmicsError
-from ..workflow.store import ACTIVE, ENDED
+from ..workflow.tables import ACTIVE, ENDED
 
 if TYPE_CHECKING:
     from .batches import Batch

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..workflow import Run, values
-from ..workflow import store as tables
+from ..workflow import Run, tables, values
 from ..workflow.events import StepState, fold
 from ..workflow.live import item_labels
 

@@ -18,7 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from .. import settings
 from ..errors import SettingsError
-from ..workflow.store import Connection, Store
+from ..workflow.store import Store
+from ..workflow.tables import Connection
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS outbox (

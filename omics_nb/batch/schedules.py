@@ -22,7 +22,8 @@ from .. import flows
 from ..agents.saved import saved_names, saved_search
 from ..errors import NotFoundError, OmicsError, SettingsError
 from ..workflow import open_run
-from ..workflow.store import ACTIVE, Store
+from ..workflow.store import Store
+from ..workflow.tables import ACTIVE
 from . import outbox
 from .batches import BATCH, Batch, check_batch, get_batch, start_batch
 from .cadence import Cadence
@@ -246,7 +247,7 @@ def _previous(found: Schedule) -> Batch | None:
 
 
 def _by_key(key: str) -> Batch | None:
-    from ..workflow import store as tables
+    from ..workflow import tables
 
     store: Store = flows.run_store()
     with store.read() as db:

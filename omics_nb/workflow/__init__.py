@@ -35,8 +35,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .checks import Columns as Columns
 from .context import Context as Context
-from .contracts import Columns as Columns
 from .graph import Flow as Flow
 from .graph import Step as Step
 from .graph import step as step
@@ -44,19 +44,19 @@ from .values import register as register
 
 if TYPE_CHECKING:
     from .events import Event as Event
+    from .events import StepInfo as StepInfo
     from .opened import close_store as close_store
     from .opened import open_store as open_store
     from .past import Past as Past
     from .pruning import prune as prune
     from .run import Run as Run
-    from .run import StepInfo as StepInfo
     from .run import list_runs as list_runs
     from .run import open_run as open_run
     from .run import start as start
 
 _LATER = {
     "Run": "run",
-    "StepInfo": "run",
+    "StepInfo": "events",
     "close_store": "opened",
     "list_runs": "run",
     "open_run": "run",

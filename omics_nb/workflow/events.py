@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from .store import EventRow
+from .tables import ACTIVE, EventRow
 
 ACCEPTED = ("done", "reused")
 SETTLED = (*ACCEPTED, "skipped")
@@ -50,6 +50,28 @@ class StepState(NamedTuple):
         return json.loads(self.data) if self.data else {}
 
 
+def moment(seconds: float) -> datetime:
+    """Seconds since 1970 as people read them, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class StepInfo(NamedTuple):
+    """What is known of a step: times are UTC, ``source`` is the run that a reused value comes from."""
+
+    path: str
+    state: str
+    attempt: int
+    began: datetime | None
+    ended: datetime | None
+    source: str | None
+    error: str | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it has not ended."""
+        return None if self.began is None or self.ended is None else (self.ended - self.began).total_seconds()
+
+
 def fold(rows: Iterable[EventRow], steps: dict[str, StepState] | None = None) -> dict[str, StepState]:
     """The state of every step that something happened to, in the order in which they began.
 
@@ -83,4 +105,30 @@ def run_state(rows: Sequence[EventRow]) -> str:
 def public(row: EventRow) -> Event:
     """An event for people and programs."""
     seq, at, kind, step, *_, data = row
-    return Event(seq, datetime.fromtimestamp(at, UTC), kind, step, json.loads(data) if data else {})
+    return Event(seq, moment(at), kind, step, json.loads(data) if data else {})
+
+
+def step_infos(states: Mapping[str, StepState], planned: Iterable[str], run_state: str) -> Iterator[StepInfo]:
+    """Steps that have begun, in their order, then those of the flow (``planned``) that have not."""
+    for step in states.values():
+        yield _step_info(step, run_state)
+    for path in planned:
+        if path not in states:
+            yield StepInfo(path, "waiting", 0, None, None, None, None)
+
+
+def _step_info(step: StepState, run_state: str) -> StepInfo:
+    # A step that was at work when its run was cut off is at work no more, nor is a fan-out whose run is paused.
+    state = step.state
+    if state == "running" and run_state not in ACTIVE:
+        state = "waiting" if run_state == "paused" else "cancelled"
+    facts = step.facts
+    return StepInfo(
+        step.path,
+        state,
+        step.attempt,
+        None if step.began is None else moment(step.began),
+        None if step.ended is None else moment(step.ended),
+        facts.get("run"),
+        f"{facts['type']}: {facts['message']}" if "type" in facts else None,
+    )

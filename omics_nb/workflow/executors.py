@@ -17,6 +17,7 @@ from ..errors import FlowError
 from . import values
 from .context import Context
 from .contracts import check_value
+from .files import Folder
 from .graph import CONTEXT, Step
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Job(NamedTuple):
 
     step: Step
     given: tuple[tuple[str, str], ...]
-    folder: values.Folder
+    folder: Folder
     context: Context
 
 
@@ -185,6 +186,15 @@ def check_picklable(step: Step) -> None:
         raise FlowError(
             f"step {step.name!r} asks for a process, which must import its function from a module: {error}"
         ) from error
+
+
+def open_executor(place: Any) -> Any:
+    """An executor from what ``start(executor=…)`` takes."""
+    if isinstance(place, str) or hasattr(place, "get_executor"):  # a dask Client has this method
+        from .dask import DaskExecutor, open_dask
+
+        return open_dask(place) if isinstance(place, str) else DaskExecutor(place)
+    return place
 
 
 def promise(

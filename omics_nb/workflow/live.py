@@ -17,8 +17,9 @@ from .codehash import Fingerprint, fingerprint, is_fresh
 from .context import Context
 from .events import ACCEPTED, SETTLED, StepState
 from .executors import Job, Outcome
+from .files import Folder
 from .graph import Flow, Node, Step, lay
-from .store import ACTIVE, ENDED, Change, RunRow
+from .tables import ACTIVE, ENDED, Change, RunRow
 from .values import SKIPPED_TEXT
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Live:
         self,
         row: RunRow,
         flow: Flow,
-        folder: values.Folder,
+        folder: Folder,
         begun: Start,
         known: Mapping[str, StepState],
         seq: int,

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from . import store as tables
-from .store import RunRow
+from . import tables
+from .tables import RunRow
 
 
 class Driver(Protocol):

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..errors import FlowError
-from . import store as tables
-from . import values
+from . import tables, values
 from .codehash import changes
 from .events import ACCEPTED, SETTLED, STATES, StepState, state_after
 from .graph import Flow, Node, Step
 from .live import fingerprint_of, key_of
-from .store import RunRow, Store
+from .store import Store
+from .tables import RunRow
 
 
 class Past:

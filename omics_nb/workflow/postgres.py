@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import MissingExtraError, StoreError
-from .store import Connection, Store, migrations
-from .values import Folder
+from .files import Folder
+from .store import Store
+from .tables import Connection, migrations
 
 _T = TypeVar("_T")
 _LOCK = 0x6F6D6E62  # "omnb": for the time of a migration

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from . import store as tables
+from . import tables
 from .opened import Place, open_store
 
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import UTC, datetime
-from importlib import import_module
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
 from ..errors import FlowError, RunError, RunFailedError
-from . import store as tables
-from . import values
-from .contracts import check_given
-from .events import ACCEPTED, ENDS, SETTLED, Event, StepState, fold, public
-from .executors import check_picklable
+from . import tables, values
+from .begin import Kept, begin, flow_in
+from .events import ACCEPTED, ENDS, SETTLED, Event, StepInfo, StepState, fold, moment, public, step_infos
+from .executors import open_executor
 from .graph import Flow
 from .live import Live, Start
 from .opened import Place, open_store, scheduler_here, scheduler_of
 from .owners import state_of
 from .past import Difference, Explanation, Past, Record, code_changes, compare, explain, step_at
 from .runner import Scheduler
-from .store import Change, RunRow, Store
+from .store import Store
+from .tables import Change, RunRow
 
 _POLL_S = 0.1
 #: How the parts of a step's code name a package.
@@ -37,23 +33,6 @@ _ADVICE = {
 }
 
 
-class StepInfo(NamedTuple):
-    """What is known of a step: times are UTC, ``source`` is the run that a reused value comes from."""
-
-    path: str
-    state: str
-    attempt: int
-    began: datetime | None
-    ended: datetime | None
-    source: str | None
-    error: str | None
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None while it has not ended."""
-        return None if self.began is None or self.ended is None else (self.ended - self.began).total_seconds()
-
-
 def _column(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Any:
     """A property of a run that its row in the store tells, None where that is empty."""
 
@@ -62,10 +41,6 @@ def _column(name: str, convert: Callable[[Any], Any] = lambda value: value) -> A
         return None if value is None else convert(value)
 
     return property(read)
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Run:
@@ -81,16 +56,15 @@ class Run:
     #: The run that this one was forked from.
     parent: str | None = _column("parent")
     environment: dict[str, str] = _column("environment", json.loads)
-    created: datetime = _column("created", _moment)
-    finished: datetime | None = _column("finished", _moment)
+    created: datetime = _column("created", moment)
+    finished: datetime | None = _column("finished", moment)
     #: Percent, 0 to 100; never goes down, 100 only once the run is done.
     progress: float = _column("progress")
     #: Why it failed, in a sentence.
     error: str | None = _column("error", lambda text: str(json.loads(text)["message"]))
 
-    def __init__(self, store: Store, uid: str, *, flow: Flow | None = None) -> None:
-        self.store, self.id, self._flow = store, uid, flow
-        self._live: Live | None = None
+    def __init__(self, store: Store, uid: str, *, flow: Flow | None = None, live: Live | None = None) -> None:
+        self.store, self.id, self._flow, self._live = store, uid, flow, live
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -124,10 +98,8 @@ class Run:
         """Steps by path: those that have begun in their order, then those of the flow that have not."""
         _, states = self._states()
         state = self.state
-        found = {path: _step_info(item, state) for path, item in states.items()}
-        for node in self._flow.nodes if self._flow is not None else ():
-            found.setdefault(node.path, StepInfo(node.path, "waiting", 0, None, None, None, None))
-        return found
+        planned = [node.path for node in self._flow.nodes] if self._flow is not None else []
+        return {info.path: info for info in step_infos(states, planned, state)}
 
     def _states(self) -> tuple[RunRow, dict[str, StepState]]:
         with self.store.read() as db:
@@ -291,7 +263,7 @@ class Run:
 
     def _find_flow(self, flow: Flow | None = None) -> Flow:
         row = self._row()
-        found = flow or self._flow or _flow_in(row.module, row.flow)
+        found = flow or self._flow or flow_in(row.module, row.flow)
         if found is None:
             raise FlowError(
                 f"flow {row.flow!r} of run {self.id} is not found in module {row.module!r}; give it: flow=…",
@@ -334,9 +306,9 @@ class Run:
             raise FlowError(
                 f"flow {flow.name!r} has no step {from_step!r}; it has {', '.join(sorted(paths))}"
             )
-        kept = {key: _Kept(text) for key, text in json.loads(row.inputs).items() if key in flow.inputs}
+        kept = {key: Kept(text) for key, text in json.loads(row.inputs).items() if key in flow.inputs}
         shared = {path: item for path, item in states.items() if item.state in SETTLED}
-        return _start(
+        started, live = begin(
             flow,
             {**kept, **(with_ or {})},
             self.store,
@@ -345,6 +317,7 @@ class Run:
             tags=row.tags,
             parent=row.uid,
         )
+        return Run(self.store, started, flow=flow, live=live)
 
     # --- comparing ---------------------------------------------------------------------------------------------------
 
@@ -391,12 +364,6 @@ class Run:
         display_in_notebook(self)
 
 
-class _Kept(NamedTuple):
-    """An input that is text in the store already."""
-
-    text: str
-
-
 def start(
     flow: Flow,
     inputs: Mapping[str, object] | None = None,
@@ -423,68 +390,9 @@ def start(
     """
     begun = Start(executor=open_executor(executor))
     told = {"key": key, "tags": json.dumps(list(tags)), "person": owner, "parent": parent}
-    return _start(flow, inputs or {}, open_store(store), begun, name=name or flow.name, **told)
-
-
-def _start(flow: Flow, inputs: Mapping[str, object], store: Store, begun: Start, **told: Any) -> Run:
-    flow.check_inputs(inputs)
-    begun = begun._replace(contracts=check_given(flow, _plain(inputs)))
-    for node in flow.nodes:
-        if node.step.options.isolation == "process":
-            check_picklable(node.step)
-    given, files = _keep_inputs(inputs, store)
-    full = {
-        "uid": os.urandom(6).hex(),
-        "flow": flow.name,
-        "version": flow.version,
-        "module": flow.module,
-        "key": None,
-        "environment": json.dumps(_environment()),
-        "inputs": json.dumps(given),
-        "output": flow.nodes[flow.place].path,
-        "progress": 0.0,
-        "epoch": 1,
-        "created": time.time(),
-        **told,
-        "person": told.get("person") or _person(),
-    }
-    scheduler = scheduler_of(store)
-    started, live = scheduler.call(scheduler.start, full, flow, files, begun)
-    store.flush()  # while the first steps run
-    if started.uid != full["uid"] and (started.flow, json.loads(started.inputs)) != (flow.name, given):
-        raise FlowError(
-            f"the key {started.key!r} is that of run {started.uid}, which has another flow or other inputs",
-            run=started.uid,
-        )
-    run = Run(store, started.uid, flow=flow)
-    run._live = live
-    return run
-
-
-def _plain(inputs: Mapping[str, object]) -> dict[str, object]:
-    """Inputs as values; those of an earlier run, which were checked at its start, only where they are no files."""
-    found: dict[str, object] = {}
-    for name, value in inputs.items():
-        if not isinstance(value, _Kept):
-            found[name] = value
-        elif '"$' not in value.text:
-            found[name] = json.loads(value.text)
-    return found
-
-
-def _keep_inputs(inputs: Mapping[str, object], store: Store) -> tuple[dict[str, str], dict[str, int]]:
-    given: dict[str, str] = {}
-    files: dict[str, int] = {}
-    for name, value in inputs.items():
-        if isinstance(value, _Kept):
-            given[name] = value.text
-            continue
-        try:
-            given[name], some = values.encode(value, store.folder)
-        except FlowError as error:
-            raise FlowError(f"input {name!r}: {error}", input=name) from error
-        files.update(some)
-    return given, files
+    opened = open_store(store)
+    uid, live = begin(flow, inputs or {}, opened, begun, name=name or flow.name, **told)
+    return Run(opened, uid, flow=flow, live=live)
 
 
 def open_run(store: Place, run_id: str, *, flow: Flow | None = None) -> Run:
@@ -492,7 +400,7 @@ def open_run(store: Place, run_id: str, *, flow: Flow | None = None) -> Run:
     opened = open_store(store)
     with opened.read() as db:
         row = tables.run_row(db, run_id)
-    return Run(opened, row.uid, flow=flow or _flow_in(row.module, row.flow, load=False))
+    return Run(opened, row.uid, flow=flow or flow_in(row.module, row.flow, load=False))
 
 
 def list_runs(
@@ -512,53 +420,3 @@ def list_runs(
         rows = tables.run_rows(db, flow=flow, states=asked, tag=tag, limit=limit)
     scheduler = scheduler_here(opened)
     return [Run(opened, row.uid) for row in rows if state is None or state_of(row, scheduler) == state]
-
-
-def open_executor(place: Any) -> Any:
-    """An executor from what ``start(executor=…)`` takes."""
-    if isinstance(place, str) or hasattr(place, "get_executor"):  # a dask Client has this method
-        from .dask import DaskExecutor, open_dask
-
-        return open_dask(place) if isinstance(place, str) else DaskExecutor(place)
-    return place
-
-
-def _flow_in(module: str, name: str, *, load: bool = True) -> Flow | None:
-    """The flow of this name in a module, which is loaded if need be."""
-    if load and module not in sys.modules:
-        with contextlib.suppress(ImportError):
-            import_module(module)
-    found = (value for value in vars(sys.modules.get(module, object)).values() if isinstance(value, Flow))
-    return next((flow for flow in found if flow.name == name), None)
-
-
-def _step_info(step: StepState, run_state: str) -> StepInfo:
-    # A step that was at work when its run was cut off is at work no more, nor is a fan-out whose run is paused.
-    state = step.state
-    if state == "running" and run_state not in tables.ACTIVE:
-        state = "waiting" if run_state == "paused" else "cancelled"
-    facts = step.facts
-    return StepInfo(
-        step.path,
-        state,
-        step.attempt,
-        None if step.began is None else _moment(step.began),
-        None if step.ended is None else _moment(step.ended),
-        facts.get("run"),
-        f"{facts['type']}: {facts['message']}" if "type" in facts else None,
-    )
-
-
-def _person() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
-
-
-def _environment() -> dict[str, str]:
-    import platform
-
-    return {"python": platform.python_version(), "platform": platform.platform(terse=True)}

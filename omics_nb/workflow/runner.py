@@ -12,31 +12,22 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..errors import IntegrityError, RunError, StoreError
-from . import store as tables
-from . import values
+from ..errors import RunError, StoreError
+from . import tables
+from .attempts import Attempts
 from .codehash import is_fresh
 from .context import Context
 from .events import SETTLED, fold
-from .executors import (
-    Job,
-    Outcome,
-    Threads,
-    outcome_of,
-    perform,
-    perform_apart,
-    perform_async,
-    perform_far,
-    promise,
-)
+from .executors import Job, Outcome, perform, promise
 from .graph import Flow
 from .live import ROW_EVERY_S, Given, Live, Start, Task
 from .owners import host_id, state_of
-from .store import Change, Fenced, RunRow, Store
+from .reuse import Reuse
+from .store import Store
+from .tables import Change, Fenced, RunRow
 from .values import SKIPPED_TEXT
 
 LEASE_S = 30.0
@@ -55,21 +46,15 @@ class Scheduler:
         self.store, self.lease_s = store, lease_s or LEASE_S
         self.id = os.urandom(16).hex()
         self.lives: dict[str, Live] = {}
-        self._uids: dict[int, str] = {}
+        self._reuse = Reuse(store)
         self._codes: set[bytes] = set()
         self._done: deque[tuple[Live, Task, Context, Outcome]] = deque()
-        self._inline: deque[tuple[Live, Task, Job]] = deque()
         self._launching: list[tuple[Live, Task, Job]] = []
         self._awake = self._closed = self._looking = False
         self._renewed = 0.0
         self._abandoned: list[tuple[int, int]] = []
-        n_cpus = os.cpu_count() or 1
-        self.threads, self.processes = Threads(max(32, n_cpus * 4)), Threads(max(2, n_cpus))
-        #: By isolation: how many more may be at work, and who waits for that.
-        self._room = {"thread": self.threads.limit, "process": self.processes.limit}
-        self._queues: dict[str, deque[tuple[Live, Task]]] = {kind: deque() for kind in self._room}
-        self._left: deque[str] = deque()
         self._loop = asyncio.new_event_loop()
+        self.attempts = Attempts(self._loop, self.deliver, self.wake)
         self._thread = threading.Thread(target=self._serve, name="workflow-scheduler", daemon=True)
         self._thread.start()
 
@@ -114,13 +99,12 @@ class Scheduler:
         self._closed = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
-        self.threads.close()
-        self.processes.close()
+        self.attempts.close()
         self.store.close()
 
     def _let_go(self) -> None:
         for live in list(self.lives.values()):
-            self._stop_attempts(live)
+            self.attempts.stop(live)
             self._drop(live, "interrupted")
         with self.store.write() as db:
             self._renew(db, 0.0)
@@ -244,24 +228,26 @@ class Scheduler:
 
     def _take_turn(self) -> None:
         """Take outcomes, decide, commit, launch; again while inline steps bring new outcomes, for a while."""
-        limit = time.monotonic() + _TURN_S
+        limit, inline = time.monotonic() + _TURN_S, self.attempts.inline
         while True:
             self._take_outcomes()
             more = True
             while more:
-                more = self._call_in()
+                more = self.attempts.call_in()
                 for live in list(self.lives.values()):
                     if live.ready:
                         self._alone(live, self._advance)
             self._commit()
-            self._launch()
-            while self._inline:
-                live, task, job = self._inline.popleft()
+            launching, self._launching = self._launching, []
+            for attempt in launching:
+                self.attempts.begin(*attempt)
+            while inline:
+                live, task, job = inline.popleft()
                 self._done.append((live, task, job.context, perform(job)))
                 if time.monotonic() > limit:
                     break
             if not self._done or time.monotonic() > limit:
-                if self._done or self._inline:
+                if self._done or inline:
                     self.wake()
                 return
 
@@ -271,35 +257,6 @@ class Scheduler:
             act(live, *args)
         except Exception as error:
             self._give_up(live, error)
-
-    def _call_in(self) -> bool:
-        """Look again at steps that waited for a thread or a process, as many as there is room for; False if none."""
-        while self._left:
-            self._room[self._left.popleft()] += 1
-        called = False
-        for kind, queue in self._queues.items():
-            for _ in range(min(self._room[kind], len(queue))):
-                live, task = queue.popleft()
-                live.n_waiting -= 1
-                live.ready.append(task)
-                called = True
-        return called
-
-    def _has_room(self, live: Live, task: Task) -> bool:
-        """Whether a step can begin now; if not it waits its turn, so that a pause or a cancel finds it not begun."""
-        kind = self._place_of(live, task)
-        if kind is None:
-            return True
-        if not self._room[kind]:
-            live.n_waiting += 1
-            self._queues[kind].append((live, task))
-            return False
-        self._room[kind] -= 1
-        return True
-
-    def _place_of(self, live: Live, task: Task) -> str | None:
-        kind = task.step.options.isolation
-        return kind if kind in self._room and live.begun.executor is None else None
 
     def _take_outcomes(self) -> None:
         fresh: dict[int, bool] = {}
@@ -358,12 +315,12 @@ class Scheduler:
             batch, live.ready = live.ready, []
             live.sure.clear()
             keyed = [(task, given) for task in batch if (given := self._consider(live, task)) is not None]
-            known = self._look_up(live, [task for task, _ in keyed])
+            known = self._reuse.look_up(live, [task for task, _ in keyed])
             for task, given in keyed:
                 found = known.get(task.key) if known else None
                 if found is not None:
                     live.accept(task, *found)
-                elif self._has_room(live, task):
+                elif self.attempts.has_room(live, task):
                     self._launching.append((live, task, live.start(task, given)))
 
     def _consider(self, live: Live, task: Task) -> Given | None:
@@ -394,41 +351,6 @@ class Scheduler:
         except Exception as error:  # a step that cannot be laid out or hashed is a step that fails
             live.fail(task, Outcome(error=error))
         return None
-
-    def _look_up(self, live: Live, tasks: Sequence[Task]) -> dict[Any, tuple[str, dict[str, int], str]]:
-        """Values that were computed before, whose files are all there: key → text, files, run."""
-        forced, shared = live.begun.forced, live.begun.shared
-        if forced is not None:
-            below = (forced + "/", forced + "[")
-            tasks = [task for task in tasks if task.path != forced and not task.path.startswith(below)]
-        wanted = [task.key for task in tasks if task.key is not None and task.step.options.cache]
-        found: dict[Any, tuple[str, str | int]] = {}
-        if wanted:
-            found.update(self.store.peek(tables.reusable, wanted))
-        for task in tasks if shared else ():
-            known = shared.get(task.path)
-            if known is not None and task.key is not None and known.key == task.key:
-                found[task.key] = (known.value or SKIPPED_TEXT, live.row.parent or "")
-        usable = {}
-        for key, (text, run) in found.items():
-            files = self._files(text)
-            if files is not None:
-                if isinstance(run, int) and run not in self._uids:
-                    self._uids[run] = self.store.peek(tables.uid_of, run)
-                usable[key] = (text, files, run if isinstance(run, str) else self._uids[run])
-        return usable
-
-    def _files(self, text: str) -> dict[str, int] | None:
-        """The files of a value that was kept earlier; None if one is no longer there."""
-        if '"$' not in text:
-            return {}
-        try:
-            names = values.file_names(text, self.store.folder)
-        except IntegrityError:
-            return None
-        sizes = self.store.peek(tables.file_sizes, names) if names else {}
-        there = set(sizes) == names and all(self.store.folder.has(name, sizes[name]) for name in names)
-        return sizes if there else None
 
     def _commit(self) -> None:
         """Write what changed in all runs in one transaction, then tell those that wait."""
@@ -469,7 +391,7 @@ class Scheduler:
             self._codes.update(live.codes)
             live.clear_changes()
             if live.stopping:
-                self._stop_attempts(live)
+                self.attempts.stop(live)
             if live.state not in tables.ACTIVE:
                 self._drop(live, live.state)
         for live, wish in wished:
@@ -484,11 +406,11 @@ class Scheduler:
 
     def _give_up(self, live: Live, error: BaseException) -> None:
         """The run cannot be written any more: stop what is at work and say so to those that wait."""
-        self._stop_attempts(live)
+        self.attempts.stop(live)
         live.ready.clear()
         for item in [item for item in self._launching if item[0] is live]:
             self._launching.remove(item)
-            self._leave(live, item[1])
+            self.attempts.leave(live, item[1])
         # Others must not take it for a run at work; said as soon as the store can be written again.
         self._abandoned.append((live.row.id, live.row.epoch))
         self.lives.pop(live.row.uid, None)
@@ -499,70 +421,3 @@ class Scheduler:
     def _give_up_all(self, error: BaseException) -> None:
         for live in list(self.lives.values()):
             self._give_up(live, error)
-
-    # --- attempts ----------------------------------------------------------------------------------------------------
-
-    def _launch(self) -> None:
-        launching, self._launching = self._launching, []
-        for live, task, job in launching:
-            if task.step.options.isolation == "inline":
-                self._inline.append((live, task, job))
-                continue
-            try:
-                self._place(live, task, job)
-            except Exception as error:  # an executor that was shut down, no thread to be had
-                self._leave(live, task)
-                self.deliver(live, task, job.context, Outcome(error=error))
-
-    def _place(self, live: Live, task: Task, job: Job) -> None:
-        """Have an attempt done somewhere else."""
-        if task.step.wants_context:
-            job.context.tell = partial(self._tell, live, task, job.context)
-        kind = task.step.options.isolation
-        if kind == "async":
-            task.handle = self._loop.create_task(self._await(live, task, job))
-        elif live.begun.executor is not None:
-            task.handle = live.begun.executor.submit(perform_far, job, values.importable_types())
-            task.handle.add_done_callback(partial(self._take_future, live, task, job.context))
-        elif kind == "process":
-            self.processes.put(partial(self._run, live, task, job, perform_apart))
-        else:
-            self.threads.put(partial(self._run, live, task, job, perform))
-
-    def _run(self, live: Live, task: Task, job: Job, how: Callable[[Job], Outcome]) -> None:
-        outcome = how(job)
-        self._leave(live, task)
-        self.deliver(live, task, job.context, outcome)
-
-    def _leave(self, live: Live, task: Task) -> None:
-        """Make room for the next one; from any thread."""
-        kind = self._place_of(live, task)
-        if kind is not None:
-            self._left.append(kind)
-
-    async def _await(self, live: Live, task: Task, job: Job) -> None:
-        self.deliver(live, task, job.context, await perform_async(job, self.threads))
-
-    def _take_future(self, live: Live, task: Task, context: Context, future: Any) -> None:
-        self.deliver(live, task, context, outcome_of(future.result))
-
-    def _tell(self, live: Live, task: Task, context: Context, fraction: float, message: str) -> None:
-        now = time.monotonic()
-        if fraction < 1.0 and now - task.told < 0.1:
-            return
-        task.told = now
-
-        def tell() -> None:
-            if task.context is context and not live.over:
-                live.tell(task, fraction, message)
-                self.wake()
-
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(tell)
-
-    def _stop_attempts(self, live: Live) -> None:
-        for task in live.running.values():
-            if task.context is not None:
-                task.context.stop()
-            if task.handle is not None:
-                task.handle.cancel()

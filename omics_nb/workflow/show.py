@@ -16,11 +16,11 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from ..errors import OmicsError
-from . import store as tables
-from .events import SETTLED, StepState, fold
+from . import tables
+from .events import SETTLED, StepInfo, StepState, fold, step_infos
 from .graph import Node
-from .run import Run, StepInfo, _step_info
-from .store import EventRow
+from .run import Run
+from .tables import EventRow
 
 REFRESH_S = 0.25
 _N_EVENTS = 5
@@ -114,11 +114,7 @@ class View:
 
     def _infos(self) -> Iterator[StepInfo]:
         """Steps that have begun, in their order, then those of the flow that have not."""
-        for step in self._steps.values():
-            yield _step_info(step, self.state)
-        for node in self._nodes:
-            if node.path not in self._steps:
-                yield StepInfo(node.path, "waiting", 0, None, None, None, None)
+        return step_infos(self._steps, [node.path for node in self._nodes], self.state)
 
     def _state_of(self, path: str) -> str:
         known = self._steps.get(path)

@@ -15,8 +15,9 @@ import time
 from pathlib import Path
 
 from ..errors import StoreError
-from .store import Store, migrations
-from .values import Folder, sync_folder
+from .files import Folder, sync_folder
+from .store import Store
+from .tables import migrations
 
 APPLICATION_ID = 0x6F6D6E62  # "omnb"
 BUSY_TIMEOUT_S = 10.0

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from omics_nb.errors import FlowError, RunError, RunFailedError, RunNotFoundError, StoreError
-from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store, prune, start, step
-from omics_nb.workflow import store as tables
+from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store, prune, start, step, tables
 from omics_nb.workflow.sqlite import SqliteStore
-from omics_nb.workflow.store import Fenced, Store
+from omics_nb.workflow.store import Store
+from omics_nb.workflow.tables import Fenced
 from tests.postgres_server import new_database
 
 WAIT_S = 30
@@ -220,7 +220,7 @@ def test_older_tables_of_a_server_are_changed_only_if_asked(
         *tables.MIGRATIONS,
         "ALTER TABLE run ADD COLUMN extra TEXT; CREATE INDEX run_extra ON run (extra)",
     )
-    monkeypatch.setattr("omics_nb.workflow.store.MIGRATIONS", more)
+    monkeypatch.setattr("omics_nb.workflow.tables.MIGRATIONS", more)
     with pytest.raises(StoreError, match="version 1 and 2 is needed; make a backup by pg_dump"):
         reopen(postgres)
     opened = open_store(postgres.address, values=postgres.folder.path, upgrade=True)

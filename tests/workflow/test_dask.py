@@ -15,7 +15,7 @@ import pytest
 
 from omics_nb.errors import FlowError, RunError, RunFailedError
 from omics_nb.workflow import Flow, start, step
-from omics_nb.workflow.run import open_executor
+from omics_nb.workflow.executors import open_executor
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'omics-nb[dask]'")
 pytestmark = [

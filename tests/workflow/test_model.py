@@ -24,7 +24,7 @@ from omics_nb.errors import RunError, RunFailedError, StoreError
 from omics_nb.workflow import Flow, Run, close_store, list_runs, open_run, open_store, start
 from omics_nb.workflow.events import fold, run_state
 from omics_nb.workflow.opened import scheduler_of
-from omics_nb.workflow.store import event_rows, run_row
+from omics_nb.workflow.tables import event_rows, run_row
 from tests.workflow.conftest import Kill
 
 WAIT_S = 30

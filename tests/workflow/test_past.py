@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from omics_nb.errors import FlowError, IntegrityError, RunFailedError
-from omics_nb.workflow import Flow, Run, open_run, open_store, prune, start, step
-from omics_nb.workflow import store as tables
+from omics_nb.workflow import Flow, Run, open_run, open_store, prune, start, step, tables
 
 WAIT_S = 20
 

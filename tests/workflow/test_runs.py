@@ -509,7 +509,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def crowd(store: Path, gate: Gate) -> tuple[Flow, list[int], Log]:
     """A fan-out with more items than there are threads, each of which waits at the gate."""
-    n_threads = scheduler_of(open_store(store)).threads.limit
+    n_threads = scheduler_of(open_store(store)).attempts.threads.limit
     entered = Log()
 
     def held(item: int) -> int:

@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 
 from omics_nb.errors import RunError, RunFailedError, StoreError
-from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store, start, step
-from omics_nb.workflow import store as tables
+from omics_nb.workflow import Flow, close_store, list_runs, open_run, open_store, start, step, tables
 from omics_nb.workflow.events import fold, run_state
 from omics_nb.workflow.owners import state_of
 from omics_nb.workflow.sqlite import SqliteStore, choose_journal, file_system, has_safe_wal
@@ -136,7 +135,7 @@ def test_migrations_keep_a_backup_and_happen_once(store: Path, monkeypatch: pyte
         *tables.MIGRATIONS,
         "ALTER TABLE run ADD COLUMN extra TEXT; CREATE INDEX run_extra ON run (extra)",
     )
-    monkeypatch.setattr("omics_nb.workflow.store.MIGRATIONS", more)
+    monkeypatch.setattr("omics_nb.workflow.tables.MIGRATIONS", more)
     opened = open_store(store)
     with opened.read() as db:
         assert db.execute("PRAGMA user_version").fetchone()[0] == 2
@@ -154,7 +153,7 @@ def test_a_migration_that_fails_changes_nothing(store: Path, monkeypatch: pytest
     open_store(store)
     close_store(store)
     broken = (*tables.MIGRATIONS, "ALTER TABLE run ADD COLUMN extra TEXT; NO SUCH STATEMENT")
-    monkeypatch.setattr("omics_nb.workflow.store.MIGRATIONS", broken)
+    monkeypatch.setattr("omics_nb.workflow.tables.MIGRATIONS", broken)
     with pytest.raises(StoreError, match="syntax error"):
         open_store(store)
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from omics_nb.batch.names import DEFAULT
 from omics_nb.display.markup import el, join
 from omics_nb.display.markup import table as html_table
 from omics_nb.errors import QuestionError
-from omics_nb.workflow.store import ACTIVE
+from omics_nb.workflow.tables import ACTIVE
 
 from .parts import block, button, marked, style_sheet, visible
 from .trouble import error_card

@@ -19,7 +19,7 @@ from omics_nb import detached, flows
 from omics_nb.errors import OmicsError
 from omics_nb.workflow import Event, Flow, Run
 from omics_nb.workflow.show import View
-from omics_nb.workflow.store import ACTIVE
+from omics_nb.workflow.tables import ACTIVE
 
 from .parts import PALETTE
 from .trouble import error_card
