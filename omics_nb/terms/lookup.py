@@ -22,7 +22,7 @@ from . import concepts as written
 from . import text as words
 from .concepts import Ambiguity, Concept
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 #: Name of the folder in cache and data folder, and of the file that ``vocab build`` leaves in the latter.
 FOLDER, BUILT = "vocabulary", "built.sqlite"
 _SCHEMA = """
@@ -216,7 +216,9 @@ def _name_rows(number: int, concept: Concept) -> Iterable[tuple[str, int, str, s
     seen = set()
     # The identifier of an assay is a DataSet Type, which people write out as well.
     own = (concept.id,) if concept.kind == "assay" and concept.id else ()
-    for marked in (concept.label, *concept.synonyms, *own):
+    # MeSH turns its headings round; those who come from PubMed write them so ("Lupus Erythematosus, Systemic").
+    turned = (concept.mesh,) if ", " in concept.mesh else ()
+    for marked in (concept.label, *concept.synonyms, *own, *turned):
         name = marked.removeprefix("=")
         norms = [token.norm for token in words.tokens(name)]
         singulars = [*norms[:-1], words.singular(norms[-1])] if norms else []

@@ -147,7 +147,7 @@ def reading() -> None:
     understand("liver")
     first = time.perf_counter() - start
     print("Reading questions            first     p50     p95   entity F1  filters  intent")
-    for name in ("questions.jsonl", "questions_held_out.jsonl"):
+    for name in ("questions.jsonl", "questions_held_out.jsonl", "questions_unseen.jsonl"):
         questions = gold.read(name)
         times = sorted(timed(lambda item=item: understand(item["question"])) for item in questions)
         found = gold.agreement(questions)
