@@ -194,7 +194,8 @@ class StudyHeader:
     """What a search needs of a study: its own words and facts, read without its tables.
 
     ``sample_texts``: one string a sample: title, source name and characteristics. ``relations`` as GEO writes them
-    ("SuperSeries of: GSE…"). ``has_values`` is False where no file at hand holds a table or counts.
+    ("SuperSeries of: GSE…"). ``has_values`` is False where no file at hand holds a table or counts. ``files`` are names
+    of supplementary files, or only their kinds ("CEL"), as far as the record lists them.
     """
 
     accession: str
@@ -209,6 +210,7 @@ class StudyHeader:
     sample_texts: tuple[str, ...] = ()
     relations: tuple[str, ...] = ()
     has_values: bool = True
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -374,7 +374,7 @@ def test_nothing_that_was_read_is_left_out_of_the_explanation() -> None:
         "Not: Mus musculus.",
         "Platform: GPL570.",
         "Read, and held against what the samples' texts tell: sex female, at least in each group 3.",
-        "Read, and left for you to check in the study: raw data.",
+        "Read, and held against the files that records tell of: raw data.",
         "Suggestion: Name an assay.",
     )
 

@@ -31,7 +31,7 @@ def explain_query(query: Query) -> tuple[str, ...]:
     if asked := _of_samples(query):
         lines.append(f"Read, and held against what the samples' texts tell: {', '.join(asked)}.")
     if unchecked := _of_files(query):
-        lines.append(f"Read, and left for you to check in the study: {', '.join(unchecked)}.")
+        lines.append(f"Read, and held against the files that records tell of: {', '.join(unchecked)}.")
     if not lines:
         lines.append("No condition was recognised in the question.")
     if query.ignored:
@@ -48,7 +48,7 @@ def query_body(query: Query) -> Html:
     named = [("Accession", ", ".join(query.accessions)), ("Platform", ", ".join(query.platforms))]
     to_check = [
         ("Held against the samples' texts", ", ".join(_of_samples(query))),
-        ("To check in the study", ", ".join(_of_files(query))),
+        ("Held against the records' files", ", ".join(_of_files(query))),
     ]
     conditions = [pair for pair in (*named, *_conditions(query), *to_check) if pair[1]]
     terms = [*query.terms, *query.excluded]
@@ -237,5 +237,5 @@ def _of_samples(query: Query) -> list[str]:
 
 
 def _of_files(query: Query) -> list[str]:
-    """What the question asks of files, which no search sees."""
+    """What the question asks of files; not every record tells of them."""
     return [name for name, value in (("raw data", query.has_raw), ("counts", query.has_counts)) if value]

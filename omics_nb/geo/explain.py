@@ -77,6 +77,12 @@ def single_cells(parts: Parts, supplements: Sequence[LocalFile]) -> Iterator[str
     yield from cells.describe(parts.accession, at_hand, _files_of_series(parts) + _files_of_samples(parts))
 
 
+def files_listed(parts: Parts) -> list[str]:
+    """The supplementary files that a series' own lines name, and of its samples' files the first of each kind."""
+    kinds = {name.removesuffix(".gz").rpartition(".")[2].upper(): name for name in _files_of_samples(parts)}
+    return [*_files_of_series(parts), *kinds.values()]
+
+
 def _files_of_series(parts: Parts) -> list[str]:
     return _file_names(parts.metadata.get("supplementary_file", ()))
 

@@ -79,7 +79,8 @@ def read_header(accession: str, files: Sequence[LocalFile]) -> StudyHeader:
                 values.add_dataset_samples(parts, dataset, family)
             has_values |= any(map(_has_rows, [*family.samples.values(), *family.datasets.values()]))
     has_values |= bool(by_kind["ncbi_counts"] or supplement.rank(file.name for file in by_kind["suppl"]))
-    return _header(parts, has_values=has_values)
+    at_hand = [file.name for kind in ("suppl", "ncbi_counts") for file in by_kind[kind]]
+    return _header(parts, has_values=has_values, files=(*explain.files_listed(parts), *at_hand))
 
 
 def _start(accession: str, files: Sequence[LocalFile]) -> tuple[Parts, _Files]:
@@ -252,7 +253,7 @@ def _assemble(parts: Parts, files: Sequence[LocalFile], *, source: str, syntheti
     )
 
 
-def _header(parts: Parts, *, has_values: bool) -> StudyHeader:
+def _header(parts: Parts, *, has_values: bool, files: Iterable[str] = ()) -> StudyHeader:
     meta = parts.metadata
     organisms = [
         value
@@ -275,6 +276,7 @@ def _header(parts: Parts, *, has_values: bool) -> StudyHeader:
         sample_texts=tuple(sample_text(sample) for sample in parts.samples.values()),
         relations=tuple(meta.get("relation", ())),
         has_values=has_values,
+        files=tuple(dict.fromkeys(files)),
     )
 
 

@@ -6,6 +6,7 @@ Text is data here: no sign in a question or a study has a meaning of its own. Th
 
 from __future__ import annotations
 
+from .at_hand import NCBI_COUNTS as NCBI_COUNTS
 from .headers import Choice as Choice
 from .headers import Sort as Sort
 from .headers import choice as choice

@@ -34,6 +34,7 @@ COLUMNS = {
     "sample_texts": ("samples",),
     "relations": ("relation",),
     "has_values": (),
+    "files": ("supplementary_file", "suppfile"),
 }
 _ACCESSION = re.compile(r"(?:GSE|GDS)\d{1,9}")
 _PUBLIC = re.compile(r"Public on (\w{3} \d{1,2} \d{4})")
@@ -163,6 +164,7 @@ def _header(fields: Mapping[str, Any], name: str, line: int) -> StudyHeader:
             n_samples=int(values["n_samples"] or 0),
             sample_texts=_list(values["sample_texts"]),
             relations=_list(values["relations"]),
+            files=tuple(name.rpartition("/")[2] for name in _list(values["files"]) if name.upper() != "NONE"),
             has_values=str(values["has_values"]).casefold() not in ("false", "0", "no"),
         )
     except (ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""What the samples' own words tell of the groups, the sex and the age that a question asks for.
+"""What the samples' own words tell of the groups, the sex and the age that a question asks for, and files of data.
 
 Entrez cannot ask for these and a study's text seldom says them, so they are looked for sample by sample, where sample
 texts are at hand. A study whose samples tell, and tell otherwise, is removed, and listed; one whose samples tell
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ..records import Query, StudyHeader
 from ..terms.concepts import word_list
+from .at_hand import Told, told_counts, told_raw
 from .text import stems_of
 
 _SEX = re.compile(
@@ -40,23 +41,20 @@ _LIFE = (
 )
 
 
-class Told(NamedTuple):
-    """What the samples of one study tell: None where they say nothing, else whether that is what was asked."""
-
-    passes: bool | None
-    reason: str
-
-
 class SampleTest(NamedTuple):
-    """A condition on samples, in the words of the question, and how one study is held against it."""
+    """A condition on samples or files, in the words of the question, and how one study is held against it."""
 
     name: str
     told: Callable[[StudyHeader], Told]
 
 
 def sample_tests(query: Query) -> list[SampleTest]:
-    """The conditions of the query that only samples can tell; ``holds`` of all others is decided elsewhere."""
+    """The conditions of the query that only samples and files can tell; the others are decided elsewhere."""
     tests = []
+    if query.has_raw:
+        tests.append(SampleTest("has raw data", told_raw))
+    if query.has_counts:
+        tests.append(SampleTest("has counts", told_counts))
     if query.sex:
         tests.append(SampleTest(f"{query.sex} samples", lambda header, sex=query.sex: _told_sex(header, sex)))  # type: ignore[misc]
     if query.age and (limits := age_limits(query.age)):

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import tantivy
 
 #: Goes up when what is kept of a study changes; an index of another format is refused.
-FORMAT = 2
+FORMAT = 3
 _APART = " ¦ "
-_TUPLES = ("organisms", "types", "platforms", "sample_texts", "relations")
+_TUPLES = ("organisms", "types", "platforms", "sample_texts", "relations", "files")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ..errors import QuestionError
 from ..geo.entrez import Entrez, Found, Json
-from ..index import Choice, choice, search_headers
+from ..index import NCBI_COUNTS, Choice, choice, search_headers
 from ..records import Hit, Hits, Query, Sent, StudyHeader
 from ..terms.entrez import validate_term, write_term
 from ..terms.translation import differences
@@ -44,7 +44,9 @@ def search(entrez: Entrez, query: Query, chosen: Choice, *, source: str) -> Hits
     ids = list(dict.fromkeys(chain(strict.found.ids, broad.found.ids if broad else ())))[:CANDIDATES]
     records, notes = _records(entrez, ids)
     only_broad = {uid for uid in ids if uid not in strict.found.ids}
-    headers = [_header(record) for record in records.values()]
+    # What NCBI filtered by, its records do not carry.
+    counted = query.has_counts and not any("rnaseq counts" in phrase for phrase in strict.found.dropped)
+    headers = [_header(record, (NCBI_COUNTS,) if counted else ()) for record in records.values()]
     found_broadly = {
         header.accession for uid, header in zip(records, headers, strict=True) if uid in only_broad
     }
@@ -208,7 +210,7 @@ def _is_series(record: Json) -> bool:
     )
 
 
-def _header(record: Json) -> StudyHeader:
+def _header(record: Json, known: tuple[str, ...]) -> StudyHeader:
     samples = record.get("samples") or ()
     relations = record.get("extrelations") or ()
     return StudyHeader(
@@ -223,6 +225,7 @@ def _header(record: Json) -> StudyHeader:
         n_samples=int(record.get("n_samples") or len(samples)),
         sample_texts=tuple(str(sample.get("title", "")) for sample in samples),
         relations=tuple(f"{item.get('relationtype')}: {item.get('targetobject')}" for item in relations),
+        files=(*known, *filter(None, re.split(r"[,;\s]+", str(record.get("suppfile") or "")))),
     )
 
 

@@ -27,8 +27,8 @@ from ..geo.study import read_header
 from ..records import FileRecord, StudyHeader
 
 # Goes up when what is kept of a study changes; another version of the package never trusts it either.
-_FORMAT = 2
-_TUPLES = ("organisms", "types", "platforms", "sample_texts", "relations")
+_FORMAT = 3
+_TUPLES = ("organisms", "types", "platforms", "sample_texts", "relations", "files")
 
 Stamp = tuple[tuple[str, int, int], ...]
 

@@ -30,13 +30,14 @@ def geometadb(tmp_path: Path) -> Path:
         connection.executescript(
             """
             create table gse (ID real, title text, gse text, status text, submission_date text, summary text,
-                type text, overall_design text);
+                type text, overall_design text, supplementary_file text);
             create table gse_gsm (gse text, gsm text);
             create table gse_gpl (gse text, gpl text);
             create table gpl (gpl text, organism text);
             insert into gse values (1, 'Tamoxifen in breast cancer', 'GSE1', 'Public on May 26 2002', '2002-01-01',
-                'Cells.', 'Expression profiling by array;\tOther', 'Two groups');
-            insert into gse values (2, 'Liver', 'GSE2', null, '2003-02-03', null, null, null);
+                'Cells.', 'Expression profiling by array;\tOther', 'Two groups',
+                'ftp://ftp.ncbi.nlm.nih.gov/geo/series/GSE1nnn/GSE1/suppl/GSE1_RAW.tar;\tNONE');
+            insert into gse values (2, 'Liver', 'GSE2', null, '2003-02-03', null, null, null, null);
             insert into gse_gsm values ('GSE1', 'GSM1'), ('GSE1', 'GSM2');
             insert into gse_gpl values ('GSE1', 'GPL96'), ('GSE1', 'GPL97');
             insert into gpl values ('GPL96', 'Homo sapiens'), ('GPL97', 'Homo sapiens');
@@ -58,6 +59,7 @@ def test_geometadb_gives_headers(geometadb: Path) -> None:
         ("GPL96", "GPL97"),
         date(2002, 5, 26),
         2,
+        files=("GSE1_RAW.tar",),
     )
     assert (second.published, second.n_samples, second.organisms) == (date(2003, 2, 3), 0, ())
 

@@ -255,6 +255,40 @@ def test_what_samples_tell_otherwise_is_removed_and_listed(
     assert [str(item) for item in hits.removed] == [note for note in hits.notes if "removed" in note]
 
 
+@pytest.mark.parametrize(
+    ("facts", "raw", "counts"),
+    [
+        ({"files": ("GSE7_RAW.tar",)}, "has the files of the single samples", "give no counts"),
+        ({"files": ("CEL", "CHP")}, "raw data: CEL", "give no counts"),
+        ({"files": ("GSM1_a.CEL.gz",)}, "raw data: GSM1_a.CEL.gz", "give no counts"),
+        ({"files": ("GSE7_normalised.txt.gz",)}, "no raw data among its files: GSE7_norm", "give no counts"),
+        ({"files": ()}, "is not known", "give no counts"),
+        ({"types": (HTS,), "relations": ("SRA: SRP1",)}, "raw reads are in SRA", "is not known"),
+        ({"types": (HTS,), "relations": ("BioProject: PRJNA1",)}, "is not known", "is not known"),
+        ({"types": (HTS,), "files": ("GSE7_raw_counts.txt.gz",)}, "is not known", "counts, by the name"),
+        ({"types": (HTS,), "files": ("GSE7_RAW.tar",)}, "is not known", "is not known"),
+        ({"types": (HTS,), "files": ("GSE7_fpkm.txt", "b.fastq.gz")}, "raw data: b.fastq.gz", "is not known"),
+        ({"types": (HTS,), "files": ("NCBI counts",)}, "is not known", "NCBI has counts of it"),
+    ],
+)
+def test_what_a_record_tells_of_its_files_is_held_against_the_question(
+    facts: dict[str, object], raw: str, counts: str
+) -> None:
+    study = header("GSE7", "Breast cancer", **facts)
+    other = header("GSE8", "Breast cancer", types=(HTS,), relations=("SRA: SRP9",), files=("x_counts.csv",))
+    for question, condition, said in (
+        ("breast cancer with raw data", "has raw data", raw),
+        ("breast cancer with raw counts", "has counts", counts),
+    ):
+        hits = search(question, [study, other])
+        removed = [item.accessions for item in hits.removed if item.condition == condition]
+        if said.startswith(("no raw", "give no")):
+            assert ([hit.accession for hit in hits], removed) == (["GSE8"], [("GSE7",)])
+        else:
+            assert removed == []
+            assert any(said in reason for reason in hits.get("GSE7").reasons)
+
+
 def test_patients_are_the_samples_that_name_no_control() -> None:
     sheet = (*(f"PBMC {n}; disease state: SLE" for n in range(3)), "PBMC 4; healthy", "PBMC 5; healthy")
     study = header("GSE7", "Lupus", sample_texts=sheet)

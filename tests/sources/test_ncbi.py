@@ -183,6 +183,14 @@ def test_groups_sex_and_age_are_held_against_the_samples_that_ncbi_lists(source:
     assert [item.accessions for item in nothing.removed] in ([("GSE42872",)], [])
 
 
+def test_raw_data_and_counts_are_held_against_the_records(source: NcbiSource) -> None:
+    # Of GSE40726 there is a table alone, the record of GSE1623 names no file, the others are linked to SRA.
+    raw = source.search(Query("mouse", terms=(MOUSE,), has_raw=True))
+    assert [(item.condition, item.accessions) for item in raw.removed] == [("has raw data", ("GSE40726",))]
+    assert "raw reads are in SRA" in raw.get("GSE93374").reasons
+    assert any("there is raw data is not known" in reason for reason in raw.get("GSE1623").reasons)
+
+
 def test_an_accession_finds_its_series(source: NcbiSource) -> None:
     assert [hit.accession for hit in source.search(Query("GSE4107", accessions=("GSE4107",)))] == ["GSE4107"]
     assert [hit.accession for hit in source.search(Query("GSM1052615", accessions=("GSM1052615",)))] == [
