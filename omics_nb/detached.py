@@ -32,6 +32,7 @@ _LIBRARIES = (
     "pandas",
     "scipy.stats",
     "formulaic",
+    "httpx",
     "omics_nb.flows",
     "omics_nb.sources.demo",
     "omics_nb.geo.study",
@@ -144,8 +145,7 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes) -> tuple[bytes, 
 def _serve() -> None:
     """Do what standard input asks for, say which run that is, and stay until it ends."""
     if "prepared" in sys.argv:
-        for name in _LIBRARIES:
-            import_module(name)
+        _load()
     try:
         verb, what, options = pickle.load(sys.stdin.buffer)  # noqa: S301 - from our own process, see above
     except EOFError:  # it was prepared, and whoever did so has ended
@@ -159,6 +159,18 @@ def _serve() -> None:
     # Why a run ended is in the store, where whoever follows it reads it.
     with suppress(OmicsError):
         run.result()
+
+
+def _load() -> None:
+    """What a run does before its first step: libraries are imported, and the code of its steps is read."""
+    for name in _LIBRARIES:
+        import_module(name)
+    from . import flows
+    from .workflow.live import fingerprint_of
+
+    for flow in flows.list_flows():
+        for node in flow.nodes:
+            fingerprint_of(node.step)
 
 
 def _begin(verb: str, what: Any, options: dict[str, Any]) -> Run:
