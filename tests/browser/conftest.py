@@ -101,6 +101,19 @@ def accessible(page: Any, part: str = "html") -> None:
     assert not bad, "\n".join(bad)
 
 
+def fits(page: Any) -> bool:
+    """Nothing is wider than the window; Voila's page scrolls inside itself."""
+    from playwright.sync_api import TimeoutError
+
+    parts = "[document.documentElement, document.querySelector('#rendered_cells')]"
+    wide = f"{parts}.every((part) => part.scrollWidth <= window.innerWidth)"
+    try:
+        page.wait_for_function(wide, timeout=5_000)  # what was drawn for another width is drawn anew
+    except TimeoutError:
+        return False
+    return True
+
+
 @pytest.fixture
 def screenshots(tmp_path: Path) -> Path:
     """Where pictures go: the folder that OMICS_SCREENSHOTS names, or the test's own."""

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.browser.conftest import Seen, accessible, picture
+from tests.browser.conftest import Seen, accessible, fits, picture
 from tests.served import Dashboard
 
 pytestmark = pytest.mark.browser
@@ -78,11 +78,6 @@ def appears(page: Any, wanted: Any) -> None:
     alert = page.get_by_role("alert")
     wanted.or_(alert).first.wait_for()
     assert alert.count() == 0, alert.first.inner_text()
-
-
-def fits(page: Any) -> bool:
-    """Nothing is wider than the window."""
-    return bool(page.evaluate("document.querySelector('#rendered_cells').scrollWidth <= window.innerWidth"))
 
 
 def test_a_person_goes_from_a_question_to_a_report(

@@ -10,17 +10,13 @@ import psutil
 import pytest
 from omics_widgets import copylink
 
-from tests.browser.conftest import picture
+from tests.browser.conftest import fits, picture
 from tests.browser.test_pieces import MODEL
 from tests.served import Dashboard
 
 pytestmark = pytest.mark.browser
 HOME = "/voila/render/Home.ipynb"
 EXPLORE = "/voila/render/explore.ipynb"
-
-
-def fits(page: Any) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def at_home(page: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield server
 
 
-def test_a_person_goes_from_a_question_to_genes_in_lab(browser: Any, dashboard: Dashboard) -> None:
+def test_a_person_goes_from_a_question_to_a_report_in_lab(
+    browser: Any, dashboard: Dashboard, tmp_path: Path
+) -> None:
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page, seen = context.new_page(), Seen()
     page.set_default_timeout(60_000)
@@ -39,6 +42,11 @@ def test_a_person_goes_from_a_question_to_genes_in_lab(browser: Any, dashboard: 
     page.get_by_role("button", name="Find genes that differ").click()
     page.locator(".omics-figure-volcano .js-plotly-plot").wait_for()
     page.locator(".omics-step-5 .omics-body .omics-row").first.wait_for()
+    page.get_by_role("button", name="Save report").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download report").click()
+    download.value.save_as(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").lower().startswith("<!doctype html")
     assert page.get_by_role("alert").count() == 0
     assert seen.foreign == []
     context.close()

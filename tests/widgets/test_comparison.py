@@ -89,6 +89,9 @@ def test_a_study_of_two_platforms_counts_the_samples_of_the_chosen_one() -> None
     picker = ComparisonPicker(lambda: None)
     picker.show(two, omics.propose_contrasts(two))
     assert picker.platform.layout.display is None
+    labels = [label for label, _ in picker.proposed.options]
+    assert len(set(labels)) == len(labels)  # else a browser shows none of them as chosen
+    assert picker.adjust.value == ("patient",)
     for platform in two.matrices:
         picker.platform.value = platform
         assert sum(picker.levels(picker.factor.value).values()) <= two.matrix(platform).shape[1]

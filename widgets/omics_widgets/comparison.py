@@ -108,7 +108,8 @@ class ComparisonPicker(VBox):
         self._quiet = True
         _offer(self.platform, [(name, name) for name in study.matrices])
         visible(self.platform, len(study.matrices) > 1)
-        options = [(proposal_text(p), index) for index, p in enumerate(self._proposals)]
+        many = len(study.matrices) > 1  # then the same comparison is proposed for each platform
+        options = [(proposal_text(p, platform=many), index) for index, p in enumerate(self._proposals)]
         self.proposed.options = [*options, ("My own choice of groups", _OWN)]
         visible(self.proposed, bool(self._proposals))
         self._advice.value = block(el("p", _advice(self._proposals), class_="omics-dim"))
@@ -351,8 +352,9 @@ def _advice(proposals: Sequence[Proposal]) -> str:
     return "The sample sheet suggests no comparison by itself; choose the groups."
 
 
-def proposal_text(proposal: Proposal) -> str:
-    """A proposal in one line: groups, sizes, reason."""
+def proposal_text(proposal: Proposal, *, platform: bool = False) -> str:
+    """A proposal in one line: groups, sizes, the platform if that is asked for, reason."""
     factor, tested, reference = proposal.contrast
+    where = f" on {proposal.platform}" if platform else ""
     sizes = f"{proposal.n_tested} vs {proposal.n_reference} samples"
-    return clean(f"{factor}: {tested} vs {reference} ({sizes}) – {proposal.reason}")
+    return clean(f"{factor}: {tested} vs {reference}{where} ({sizes}) – {proposal.reason}")
