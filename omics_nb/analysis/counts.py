@@ -49,6 +49,7 @@ class Voom:
     weights: Floats
     library_sizes: Floats
     trend: tuple[Floats, Floats]
+    sample_weights: Floats | None = None
 
 
 def checked_counts(counts: npt.ArrayLike) -> Floats:
@@ -192,18 +193,19 @@ def voom_in_blocks(
     *,
     library_sizes: npt.ArrayLike | None = None,
     names: tuple[str, ...] | None = None,
-) -> tuple[Fit, float]:
-    """The weighted fit of voom's values where samples of a block are correlated, and the correlation.
+    by: Callable[..., Voom] = voom,
+) -> tuple[Fit, float, Voom]:
+    """The weighted fit of voom's values where samples of a block are correlated, the correlation, and the values.
 
-    Weights and correlation inform each other in two rounds, as limma's authors advise.
+    Weights and correlation inform each other in two rounds, as limma's authors advise. ``by`` may be another that takes
+    what ``voom`` takes, such as that with quality weights.
     """
-    voomed = voom(counts, design, library_sizes=library_sizes)
+    voomed = by(counts, design, library_sizes=library_sizes)
     correlation, _ = duplicate_correlation(voomed.log_cpm, design, block, weights=voomed.weights)
-    voomed = voom(counts, design, library_sizes=library_sizes, block=block, correlation=correlation)
+    voomed = by(counts, design, library_sizes=library_sizes, block=block, correlation=correlation)
     correlation, _ = duplicate_correlation(voomed.log_cpm, design, block, weights=voomed.weights)
-    return correlated_fit(
-        voomed.log_cpm, design, block, correlation, weights=voomed.weights, names=names
-    ), correlation
+    fit = correlated_fit(voomed.log_cpm, design, block, correlation, weights=voomed.weights, names=names)
+    return fit, correlation, voomed
 
 
 def _tmm_factor(

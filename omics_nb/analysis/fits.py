@@ -147,7 +147,8 @@ def _linear_fit(values: Floats, model: Design, options: Options) -> tuple[Fit, t
         notes += (_told_weights(model, trust),)
     if options.block is None:
         return lm_fit(values, model.matrix, weights=trust, names=model.names), notes
-    correlation, _ = duplicate_correlation(values, model.matrix, options.block)
+    spread = None if trust is None else np.broadcast_to(trust, values.shape)
+    correlation, _ = duplicate_correlation(values, model.matrix, options.block, weights=spread)
     notes += (_told_correlation(correlation),)
     fit = correlated_fit(values, model.matrix, options.block, correlation, weights=trust, names=model.names)
     return fit, notes
@@ -266,15 +267,16 @@ def _fit_deseq2(
 
 
 def _voom_fit(used: Floats, model: Design, sizes: Floats, options: Options) -> tuple[Fit, tuple[str, ...]]:
-    if options.block is not None and options.sample_weights:
-        raise AnalysisError("voom takes a block or sample weights, not both: leave one of them out")
-    if options.block is not None:
-        fit, correlation = rnaseq.voom_in_blocks(
-            used, model.matrix, options.block, library_sizes=sizes, names=model.names
+    by = voom_with_quality_weights if options.sample_weights else rnaseq.voom
+    notes: tuple[str, ...] = ()
+    if options.block is None:
+        voomed = by(used, model.matrix, library_sizes=sizes)
+        fit = rnaseq.voom_fit(voomed, model.matrix, names=model.names)
+    else:
+        fit, correlation, voomed = rnaseq.voom_in_blocks(
+            used, model.matrix, options.block, library_sizes=sizes, names=model.names, by=by
         )
-        return fit, (_told_correlation(correlation),)
-    if options.sample_weights:
-        voomed, trust = voom_with_quality_weights(used, model.matrix, library_sizes=sizes)
-        return rnaseq.voom_fit(voomed, model.matrix, names=model.names), (_told_weights(model, trust),)
-    voomed = rnaseq.voom(used, model.matrix, library_sizes=sizes)
-    return rnaseq.voom_fit(voomed, model.matrix, names=model.names), ()
+        notes = (_told_correlation(correlation),)
+    if voomed.sample_weights is not None:
+        notes = (*notes, _told_weights(model, voomed.sample_weights))
+    return fit, notes

@@ -13,6 +13,10 @@ weights multiply to 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg.lapack import dgeqrf, dorgqr, dposv
@@ -79,17 +83,22 @@ def voom_with_quality_weights(
     *,
     library_sizes: npt.ArrayLike | None = None,
     span: float = 0.5,
-) -> tuple[Voom, Floats]:
-    """voom whose weights are multiplied by those of the samples, and the sample weights (Liu 2015).
+    block: Sequence[object] | None = None,
+    correlation: float = 0.0,
+) -> Voom:
+    """voom whose weights are multiplied by those of the samples (Liu 2015), which are in it too.
 
-    Sample weights and the trend inform each other in two rounds.
+    Sample weights and the trend inform each other in two rounds. ``block`` and ``correlation`` are of the fit that
+    shows the trend, as for ``voom``.
     """
-    first = voom(counts, design, library_sizes=library_sizes, span=span)
+    make = partial(
+        voom, counts, design, library_sizes=library_sizes, span=span, block=block, correlation=correlation
+    )
+    first = make()
     samples = array_weights(first.log_cpm, design, weights=first.weights, gene_by_gene=True)
-    second = voom(counts, design, library_sizes=library_sizes, span=span, sample_weights=samples)
+    second = make(sample_weights=samples)
     samples = array_weights(second.log_cpm, design, weights=second.weights, gene_by_gene=True)
-    weighted = Voom(second.log_cpm, second.weights * samples, second.library_sizes, second.trend)
-    return weighted, samples
+    return replace(second, weights=second.weights * samples, sample_weights=samples)
 
 
 def _sum_to_zero(n: int) -> Floats:

@@ -91,9 +91,10 @@ def test_each_design_agrees_with_r_missing_values_and_all(name: str) -> None:
     assert_like_r(differential_expression(arrays(), contrast=DRUG, **CASES[name]).table, of_r(name))
 
 
-def test_sample_weights_agree_with_r() -> None:
-    result = differential_expression(arrays(199), contrast=DRUG, sample_weights=True)
-    assert_like_r(result.table, of_r("weighted"))
+@pytest.mark.parametrize(("name", "options"), [("weighted", {}), ("weighted_block", {"block": "patient"})])
+def test_sample_weights_agree_with_r_within_blocks_too(name: str, options: dict[str, Any]) -> None:
+    result = differential_expression(arrays(199), contrast=DRUG, sample_weights=True, **options)
+    assert_like_r(result.table, of_r(name))
 
 
 COUNTED: dict[str, dict[str, Any]] = {
@@ -101,6 +102,7 @@ COUNTED: dict[str, dict[str, Any]] = {
     "voom_quality": {"sample_weights": True},
     "limma_trend": {"method": "limma-trend"},
     "voom_block": {"block": "litter"},
+    "voom_quality_block": {"block": "litter", "sample_weights": True},
 }
 
 

@@ -191,7 +191,6 @@ def test_counts_have_other_ways_that_find_the_same_genes(
     [
         ({"log2": True}, "leave log2 out"),
         ({"quantile": True}, "TMM"),
-        ({"block": "genotype", "sample_weights": True}, "not both"),
     ],
 )
 def test_options_that_counts_do_not_take_are_refused(

@@ -107,7 +107,7 @@ def cases(y: np.ndarray, gaps: np.ndarray, counts: np.ndarray) -> dict[str, Call
         return edger.ql_test(fitted, np.eye(design.shape[1])[-1])["PValue"].to_numpy()
 
     def quality_weighted() -> np.ndarray:
-        voomed, _ = voom_with_quality_weights(counts, count_design, library_sizes=sizes())
+        voomed = voom_with_quality_weights(counts, count_design, library_sizes=sizes())
         return p(rnaseq.voom_fit(voomed, count_design))
 
     return {

@@ -52,3 +52,9 @@ v <- voom(g, d); k <- duplicateCorrelation(v, d, block = litter)$consensus.corre
 v <- voom(g, d, block = litter, correlation = k); k2 <- duplicateCorrelation(v, d, block = litter)$consensus.correlation
 write_all(table_of(eBayes(lmFit(v, d, block = litter, correlation = k2)), 2), "voom_block")
 writeLines(format(c(k, k2), digits = 15), "voom_block_correlation.txt")
+v <- voomWithQualityWeights(g, d); k <- duplicateCorrelation(v, d, block = litter)$consensus.correlation
+v <- voomWithQualityWeights(g, d, block = litter, correlation = k); k2 <- duplicateCorrelation(v, d, block = litter)$consensus.correlation
+write_all(table_of(eBayes(lmFit(v, d, block = litter, correlation = k2)), 2), "voom_quality_block")
+d <- model.matrix(~ drug); w <- asMatrixWeights(arrayWeights(full, d), dim(full))
+k <- duplicateCorrelation(full, d, block = patient, weights = w)$consensus.correlation
+write_all(table_of(eBayes(lmFit(full, d, weights = w, block = patient, correlation = k)), 2), "weighted_block")
