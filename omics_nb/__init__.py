@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .agents.analysis import cell_quality as cell_quality
     from .agents.analysis import check_design as check_design
     from .agents.analysis import differential_expression as differential_expression
+    from .agents.analysis import fitness as fitness
     from .agents.analysis import propose_contrasts as propose_contrasts
     from .agents.analysis import quality as quality
     from .agents.analysis import sample_factors as sample_factors
@@ -71,7 +72,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "agents": "Agent get_agent invoke list_agents register",
-    "agents.analysis": "cell_quality check_design differential_expression propose_contrasts quality sample_factors",
+    "agents.analysis": (
+        "cell_quality check_design differential_expression fitness propose_contrasts quality sample_factors"
+    ),
     "agents.data": "cells family fetch files publications raw_data to_genes",
     "agents.enrichment": "enrich",
     "agents.meta": "meta_analysis",

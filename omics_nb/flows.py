@@ -31,6 +31,7 @@ from .agents.search import search
 from .analysis.de import OPTIONS, Method
 from .analysis.design import check_contrast
 from .analysis.enrichment import Enrichment, GeneSets, read_gene_sets
+from .analysis.fitness import Fitness
 from .analysis.groups import with_groups
 from .errors import (
     AnalysisError,
@@ -303,7 +304,7 @@ register(
         getattr(records, name)
         for name in "Term Query Hit Hits Removed Sent FileRecord Study Check Quality Contrast".split()
     ),
-    *(records.Proposal, records.DEResult, Tables, Chosen, Validation, GeneSets, Enrichment),
+    *(records.Proposal, records.DEResult, Tables, Chosen, Validation, GeneSets, Enrichment, Fitness),
     *(Figure, Axis, Group, *get_args(Layer)),
     *(reporting.Report, reporting.Statement, reporting.Citation, reporting.Repeat),
     *(summary.Summary, summary.Cited, summary.Generated),

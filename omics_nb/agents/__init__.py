@@ -35,6 +35,7 @@ _BUILT_IN = {
     "cells": "omics_nb.agents.data:cells",
     "genes": "omics_nb.agents.data:to_genes",
     "quality": "omics_nb.agents.analysis:quality",
+    "fitness": "omics_nb.agents.analysis:fitness",
     "cell_quality": "omics_nb.agents.analysis:cell_quality",
     "factors": "omics_nb.agents.analysis:sample_factors",
     "design": "omics_nb.agents.analysis:check_design",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,14 +13,18 @@ from ..analysis.cell_quality import CellQuality
 from ..analysis.cell_quality import cell_quality as _cell_quality
 from ..analysis.de import Method
 from ..analysis.de import differential_expression as _differential_expression
+from ..analysis.design import check_contrast
 from ..analysis.design import propose_contrasts as _propose_contrasts
 from ..analysis.factors import sample_factors as _sample_factors
+from ..analysis.fitness import Fitness, names_of_question
+from ..analysis.fitness import fitness as _fitness
 from ..analysis.fits import SizeFactors
 from ..analysis.precheck import Precheck
 from ..analysis.precheck import check_design as _check_design
 from ..analysis.quality import quality as _quality
 from ..errors import AgentError, DesignError
 from ..records import Contrast, DEResult, Proposal, Quality, Query, Study
+from .query import understand
 
 
 def quality(
@@ -33,6 +36,34 @@ def quality(
     sheet; NoMatrixError where there are several matrices and none is named.
     """
     return _quality(study, platform=platform, factor=factor)
+
+
+def fitness(
+    study: InstanceOf[Study],
+    question: str | InstanceOf[Query] | None = None,
+    *,
+    contrast: Contrast | tuple[str, str, str] | None = None,
+    platform: str | None = None,
+) -> InstanceOf[Fitness]:
+    """How far the data of a study serve a question: values, groups and replicates, what is compared, quality.
+
+    ``contrast`` is the comparison to judge, by default the proposal nearest to the question. NoMatrixError where there
+    are several matrices, none is named and the samples suggest none.
+    """
+    query = understand(question) if isinstance(question, str) else question
+    try:
+        best = best_proposal(study, platform, query) if study.matrices else None
+    except DesignError:
+        best = None
+    asked: Contrast | None
+    if contrast is not None:
+        asked = check_contrast(study.accession, study.samples, Contrast(*contrast))
+    else:
+        asked = best.contrast if best else None
+    judged = quality(
+        study, platform=platform or (best.platform if best else None), factor=asked.factor if asked else None
+    )
+    return _fitness(study, judged, asked, query=query)
 
 
 def cell_quality(adata: Any, *, sample: str = "sample") -> InstanceOf[CellQuality]:
@@ -148,18 +179,9 @@ def best_proposal(study: Study, platform: str | None = None, query: Query | None
             f"factor of {sorted(map(str, study.samples.columns))}",
             accession=study.accession,
         )
-    best = max(proposals, key=lambda proposal: names_of_question(proposal.contrast, query))
+    best = max(proposals, key=lambda proposal: len(names_of_question(proposal.contrast, query)))
     aside = [name for name in study.matrices if name != best.platform and platform is None]
     if not aside:
         return best
     left = f"{', '.join(aside)} of this study also has values, which were not analysed"
     return replace(best, reason=f"{best.reason}. {left}")
-
-
-def names_of_question(contrast: Contrast, query: Query | None) -> int:
-    """How many of the things that the question names, organisms aside, the comparison names too."""
-    terms = [term for term in query.terms if term.kind != "organism"] if query else []
-    words = {name.casefold() for term in terms for name in term.names}
-    words |= {side.casefold() for side in (query.compare if query else None) or ()}
-    said = f"{contrast.tested} {contrast.reference}".casefold()
-    return sum(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said) is not None for word in words)

@@ -9,12 +9,13 @@ from typing import Annotated
 from pydantic import Field, InstanceOf
 
 from ..analysis.de import Method
+from ..analysis.fitness import names_of_question
 from ..analysis.meta import Measure, MetaAnalysis
 from ..analysis.meta import meta_analysis as _meta_analysis
 from ..analysis.random_effects import Between, Test
 from ..errors import AnalysisError, DataError, DesignError, NotFoundError, PrivateRecordError
 from ..records import Contrast, DEResult, Hit, Hits, Query
-from .analysis import best_proposal, differential_expression, names_of_question
+from .analysis import best_proposal, differential_expression
 from .data import fetch
 from .search import search
 

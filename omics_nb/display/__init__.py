@@ -38,6 +38,8 @@ from .question import hits_text as hits_text
 from .question import query_html as query_html
 from .result import result_html as result_html
 from .result import result_text as result_text
+from .study import fitness_html as fitness_html
+from .study import fitness_text as fitness_text
 from .study import quality_html as quality_html
 from .study import quality_text as quality_text
 from .study import study_html as study_html

@@ -12,6 +12,7 @@ from .plain import one_line, shorten, source_text, table_text, wrap
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..analysis.fitness import Fitness
     from ..records import Check, FileRecord, Quality, Study
 
 _SAMPLES_SHOWN = 12
@@ -172,6 +173,31 @@ def quality_body(quality: Quality) -> Html:
             table("Checks", ("Check", "Verdict", "What was found", "Value", "Weight"), rows, numeric={4}),
         ]
     )
+
+
+def fitness_html(found: Fitness) -> str:
+    return card(
+        el("h3", f"Fitness of {found.accession}"),
+        source_line(found.source, synthetic=found.synthetic),
+        fitness_body(found),
+    )
+
+
+def fitness_body(found: Fitness) -> Html:
+    """Score and each check with its verdict and sentence."""
+    rows = [(check.name, verdict_mark(check.verdict), check.sentence) for check in found.checks]
+    score = el("p", f"Fitness {found.score:.2f} of 1, from the data.")
+    return join([score, table("Fitness for the question", ("Check", "Verdict", "Reason"), rows)])
+
+
+def fitness_text(found: Fitness) -> str:
+    lines = [
+        f"Fitness of {found.accession}: {found.score:.2f} of 1",
+        source_text(found.source, synthetic=found.synthetic),
+    ]
+    for check in found.checks:
+        lines.append(wrap(f"{VERDICTS.get(check.verdict, check.verdict)} | {check.name}: {check.sentence}"))
+    return "\n".join(lines)
 
 
 def _check_row(check: Check, quality: Quality) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from ..analysis.enrichment import Enrichment, enrich
+from ..analysis.fitness import fitness
 from ..display.numbers import counted
 from ..display.result import counts_at, threshold_text
 from ..errors import AnalysisError, DataError, MissingExtraError
@@ -79,6 +80,7 @@ def build_report(
         versions=_versions(result.versions),
         enrichment=enrichment,
         no_enrichment=no_enrichment,
+        fitness=fitness(study, quality, (result.each or (result,))[0].contrast, query=query),
         said=summarise(study, query, limit=_SENTENCES, source=study.source),
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.enrichment import Enrichment
+from ..analysis.fitness import Fitness
 from ..display.markup import clean
 from ..display.plain import one_line, source_text, wrap
 from ..figures import Figure
@@ -77,7 +78,8 @@ class Report:
     ``notes`` say how the study and the comparison were chosen. ``warnings`` come first wherever the report
     is shown. ``findings``, ``comparison`` and ``methods`` are statements whose numbers were taken from the
     tables of ``result``. ``said`` are the study's own sentences for the question, ``enrichment`` the gene sets of
-    the result, ``no_enrichment`` why there are none. ``created`` is an ISO time in UTC.
+    the result, ``no_enrichment`` why there are none. ``fitness`` is how far the data serve the
+    question. ``created`` is an ISO time in UTC.
     """
 
     title: str
@@ -100,6 +102,7 @@ class Report:
     said: Summary | None = None
     enrichment: Enrichment | None = None
     no_enrichment: str = ""
+    fitness: Fitness | None = None
 
     @property
     def synthetic(self) -> bool:

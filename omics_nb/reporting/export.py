@@ -205,7 +205,7 @@ def report_json(report: Report) -> str:
         **_fields(report, "quality", "result"),
         "figures": [_fields(figure, "name", "title", "text", "table") for figure in report.figures],
         **_fields(report, "notes", "warnings", "findings", "comparison"),
-        **_fields(report, "methods", "citations", "repeat", "versions", "said", "no_enrichment"),
+        **_fields(report, "methods", "citations", "repeat", "versions", "said", "no_enrichment", "fitness"),
         "enrichment": _without_result(report.enrichment),
     }
     return json.dumps(plain(document), allow_nan=False, separators=(",", ":"))

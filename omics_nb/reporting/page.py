@@ -112,7 +112,7 @@ def _sections(report: Report) -> list[Section]:
         ("study", "The study", _study(report)),
         ("said", "What the study says itself", _said(report)),
         ("files", "Where the data came from", study.files_table(report.study.files)),
-        ("quality", "Quality", join([study.quality_body(report.quality), _figures(report, of_samples=True)])),
+        ("quality", "Quality", _quality(report)),
         ("design", "Design and comparison", _design(report)),
         ("results", "Results", _results(report)),
         ("figures", "Figures", _figures(report, of_samples=False)),
@@ -174,6 +174,11 @@ def _study(report: Report) -> Html:
 
 def _prose(name: str, text: str) -> Html | None:
     return join([el("h3", name), el("p", text)]) if text.strip() else None
+
+
+def _quality(report: Report) -> Html:
+    fit = study.fitness_body(report.fitness) if report.fitness else None
+    return join([fit, study.quality_body(report.quality), _figures(report, of_samples=True)])
 
 
 def _design(report: Report) -> Html:

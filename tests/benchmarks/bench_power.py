@@ -1,6 +1,6 @@
 """False discoveries and power on simulated studies, by us and by R's own packages on the same numbers.
 
-``python -m tests.benchmarks.bench_power 200`` for more studies than the 20 of ``make bench``. A study has 1,000 genes in
+``python -m tests.benchmarks.bench_power 200`` for more than the 20 of ``make bench``. A study has 1,000 genes in
 five against five samples; one in ten changes. Printed are the mean share of false ones among what is found at a rate of
 5 %, and the share of the genes that change by more than twofold that is found.
 """
