@@ -11,7 +11,7 @@ from pydantic import Field, InstanceOf
 
 from ..errors import NotFoundError, QuestionError
 from ..index import Choice, Sort, choice
-from ..index.embedding import AT_LEAST, TIMES, fuse
+from ..index.embedding import AT_LEAST, TIMES, fuse, open_embedder
 from ..index.headers import shown_note
 from ..index.recognise import things_named
 from ..records import Hit, Hits, Query, Term
@@ -31,14 +31,15 @@ def search(
     within: InstanceOf[Hits] | Sequence[str] | None = None,
     sort: Sort = "relevance",
     facets: bool = False,
-    embedder: Callable[[Sequence[str]], Sequence[Sequence[float]]] | None = None,
+    embedder: str | Callable[[Sequence[str]], Sequence[Sequence[float]]] | None = None,
 ) -> InstanceOf[Hits]:
     """Studies for a question, best first, each with the reasons it was found.
 
     ``source`` is ``demo``, ``mirror:FOLDER``, ``ncbi`` or another's name; the settings choose where it is None.
     ``within`` searches among hits (their source, where none is given) or accessions. ``sort`` may be "date" (newest
     first) or "samples" (most first). ``facets`` counts all matches by organism, type, platform, year, tissue and
-    disease. ``embedder`` (texts → vectors) has a part in the order by relevance, and its cosine is shown with each hit.
+    disease. ``embedder`` (texts → vectors, or ``PROVIDER:MODEL`` of openai, ollama or local) has a part in the order by
+    relevance, and its cosine is shown with each hit.
     An empty result says why in its notes. QuestionError for a question that cannot be read, a limit below 1,
     or where the source cannot do what is asked of it; SourceError where it cannot answer.
     """
@@ -49,8 +50,9 @@ def search(
         return _search(opened, query, chosen)
     if sort != "relevance":
         raise QuestionError(f"an embedder has a part in the order by relevance, not in that by {sort}")
+    embed = open_embedder(embedder) if isinstance(embedder, str) else embedder
     more = chosen._replace(limit=max(AT_LEAST, TIMES * limit))
-    hits = fuse(_search(opened, query, more), embedder, limit=limit)
+    hits = fuse(_search(opened, query, more), embed, limit=limit)
     notes = [note for note in hits.notes if not note.endswith(" are shown.")]
     if hits.total > len(hits):
         notes.append(shown_note(len(hits), hits.total))

@@ -10,7 +10,7 @@ from pydantic import Field, InstanceOf
 from ..errors import QuestionError
 from ..index.summary import Summary
 from ..index.summary import summarise as _summarise
-from ..llm import LLM, open_llm, write_summary
+from ..llm import LLM, in_cell, open_llm, write_summary
 from ..records import Hit, Hits, Query, Study
 from ..terms import understand
 
@@ -27,12 +27,17 @@ def summarise(
 
     Hits are summarised for their own question where none is given; a study without one by what is most central to
     its text. At most two sentences of each of several studies. ``llm`` (``PROVIDER:MODEL``) writes a text from these
-    sentences, of which only what they bear is kept; ``on_text`` gets it as it comes, unchecked.
+    sentences, of which only what they bear is kept. ``on_text`` gets it as it comes, unchecked; without one it is shown
+    in the notebook's cell until it is whole.
     """
     summary = _extracted(of, question, limit)
     if llm is None:
         return summary
-    return write_summary(summary, open_llm(llm) if isinstance(llm, str) else llm, on_text=on_text)
+    model = open_llm(llm) if isinstance(llm, str) else llm
+    if on_text is not None:
+        return write_summary(summary, model, on_text=on_text)
+    with in_cell() as show:
+        return write_summary(summary, model, on_text=show)
 
 
 def _extracted(of: Hits | Study | Hit | Sequence[Hit], question: str | Query | None, limit: int) -> Summary:

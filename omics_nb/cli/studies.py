@@ -51,6 +51,9 @@ NOTHING_FOUND = 4
 @click.option(
     "--facets", is_flag=True, help="Count what was found by organism, type, year, tissue, disease …"
 )
+@click.option(
+    "--embedder", metavar="PROVIDER:MODEL", help="Let vectors of openai, ollama or local have a part."
+)
 @as_json_option
 def search(
     question: str | None,
@@ -61,6 +64,7 @@ def search(
     within: str | None,
     sort: Sort,
     facets: bool,
+    embedder: str | None,
     as_json: bool,
 ) -> None:
     """Find studies for QUESTION, with the reasons each was found."""
@@ -71,8 +75,10 @@ def search(
         raise click.UsageError("give a QUESTION, which --save NAME keeps, or --saved NAME alone")
     if saved and source:
         raise click.UsageError("--saved NAME asks the source that it was saved with; leave --source out")
-    if (save or saved) and (within or facets or sort != "relevance"):
-        raise click.UsageError("a kept search has no --within, --sort or --facets; search again with these")
+    if (save or saved) and (within or facets or embedder or sort != "relevance"):
+        raise click.UsageError(
+            "a kept search has no --within, --sort, --facets or --embedder; search again with these"
+        )
     with working("searching"):
         if saved:
             found = saved_search(saved)
@@ -84,7 +90,15 @@ def search(
         hits = (
             found.hits
             if found
-            else find(question or "", source=source, limit=limit, within=among, sort=sort, facets=facets)
+            else find(
+                question or "",
+                source=source,
+                limit=limit,
+                within=among,
+                sort=sort,
+                facets=facets,
+                embedder=embedder,
+            )
         )
     if as_json:
         print_json(found or hits)

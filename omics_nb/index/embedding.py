@@ -8,12 +8,15 @@ reciprocal rank (Cormack, Clarke and Büttcher, SIGIR 2009), which needs no comm
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import ModelError
+from ..errors import MissingExtraError, ModelError
 from ..records import Hit, Hits
 
 #: Texts → a vector for each, all of one length.
@@ -24,6 +27,7 @@ _RANK = 60  # Cormack's k: how little the very first places count
 _MOST_CHARACTERS = 4_000
 _BATCH = 64
 _TIMEOUT_S = 60.0
+_BASE_URLS = {"openai": "https://api.openai.com/v1", "ollama": "http://127.0.0.1:11434/v1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,48 @@ class Embeddings:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Local:
+    """An embedder on this machine, by sentence-transformers (https://sbert.net): a model's name or its folder."""
+
+    model: str
+
+    def __call__(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text. MissingExtraError without the library, ModelError where it has no such model."""
+        encoded = _sentence_transformer(self.model).encode(list(texts))
+        return [[float(value) for value in vector] for vector in encoded]
+
+
+@lru_cache(maxsize=2)
+def _sentence_transformer(model: str) -> Any:
+    try:
+        library = import_module("sentence_transformers")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"a local embedder needs a library: pip install sentence-transformers ({error})"
+        ) from error
+    try:
+        return library.SentenceTransformer(model)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"sentence-transformers cannot open {model!r}: {error}", model=model) from error
+
+
+def open_embedder(spec: str) -> Embedder:
+    """The embedder ``PROVIDER:MODEL``: openai (or what speaks as it does), ollama, or local.
+
+    The first two are at ``OPENAI_BASE_URL`` and ``OLLAMA_BASE_URL`` where these are set, the key of the first is
+    ``OPENAI_API_KEY``. ModelError for another provider.
+    """
+    provider, _, model = spec.partition(":")
+    if model and provider == "local":
+        return Local(model)
+    if model and provider in _BASE_URLS:
+        base_url = os.environ.get(f"{provider.upper()}_BASE_URL") or _BASE_URLS[provider]
+        return Embeddings(base_url, model, os.environ.get("OPENAI_API_KEY") if provider == "openai" else None)
+    known = ", ".join([*_BASE_URLS, "local"])
+    raise ModelError(f"no embedder {spec!r}; write PROVIDER:MODEL with one of {known}", model=spec)
+
+
 def _vectors(said: Any, n: int) -> list[list[float]]:
     rows = sorted(said["data"], key=lambda row: row["index"])
     vectors = [[float(value) for value in row["embedding"]] for row in rows]
@@ -92,7 +138,7 @@ def _similarities(hits: Hits, embedder: Embedder) -> list[float]:
     texts = [hits.query.text, *map(_text, hits)]
     try:
         vectors = [list(map(float, vector)) for vector in embedder(texts)]
-    except ModelError:
+    except (ModelError, MissingExtraError):
         raise
     except Exception as error:  # a function of the user's: it may raise anything
         raise ModelError(f"the embedder failed: {type(error).__name__}: {error}") from error

@@ -10,12 +10,12 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..errors import MissingExtraError, ModelError
-from .protocol import Budget, OnText, Usage
+from .protocol import Budget, OnText, Purse, Usage, shared_purse
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -41,31 +41,31 @@ class Client:
                 model=spec,
             )
         self.name = spec
-        self.budget = budget
+        self._purse = Purse(budget)
         # A price list is of the provider's own service; what answers elsewhere under the same name has another.
         elsewhere = base_url or os.environ.get(f"{provider.upper()}_BASE_URL")
         self._is_priced = not elsewhere and provider != "ollama"
         self._model = _open(provider, model, base_url, api_key)
-        self._spent = Usage()
         self._turn = threading.Lock()
 
     @property
     def spent(self) -> Usage:
-        return self._spent
+        return self._purse.spent
 
     def write(self, instructions: str, prompt: str, *, on_text: OnText | None = None) -> str:
         """Text, streamed. ModelError where it cannot be had whole."""
+        purses = self._purses()
 
         async def ask(put: OnText) -> str:
             async with self._agent(instructions, str).run_stream(
-                prompt, usage_limits=self._limits()
+                prompt, usage_limits=self._limits(purses)
             ) as streamed:
                 pieces = []
                 async for piece in streamed.stream_text(delta=True, debounce_by=None):
                     pieces.append(piece)
                     put(piece)
                 response = streamed.response
-                self._book(streamed.usage, [response])
+                self._book(purses, streamed.usage, [response])
                 if response.finish_reason is None:
                     raise ModelError("the answer was cut off", model=self.name)
                 if response.finish_reason == "length":
@@ -78,10 +78,13 @@ class Client:
         """A value of this shape; a reply that is none is sent back once. ModelError where it stays none."""
         from pydantic_ai import PromptedOutput
 
+        purses = self._purses()
+
         async def ask(_: OnText) -> Shape:
             agent = self._agent(instructions, PromptedOutput(shape))
-            result = await agent.run(prompt, usage_limits=self._limits())
-            self._book(result.usage, [item for item in result.new_messages() if item.kind == "response"])
+            result = await agent.run(prompt, usage_limits=self._limits(purses))
+            responses = [item for item in result.new_messages() if item.kind == "response"]
+            self._book(purses, result.usage, responses)
             return cast("Shape", result.output)
 
         return cast("Shape", self._call(ask, None))
@@ -101,11 +104,24 @@ class Client:
             model_settings={"timeout": _TIMEOUT_S},
         )
 
-    def _limits(self) -> UsageLimits:
-        """What is left of the budget, or ModelError."""
+    def _purses(self) -> tuple[Purse, ...]:
+        """Whose budgets a request is held to; asked in the caller's thread, which knows the ``spending`` around it."""
+        around = shared_purse()
+        return (self._purse, around) if around else (self._purse,)
+
+    def _limits(self, purses: Sequence[Purse]) -> UsageLimits:
+        """What is left of the budgets, or ModelError."""
         from pydantic_ai.usage import UsageLimits
 
-        budget, spent = self.budget, self._spent
+        for purse in purses:
+            self._check(purse.budget, purse.spent)
+        requests = min(purse.budget.requests - purse.spent.requests for purse in purses)
+        tokens = [
+            purse.budget.tokens - purse.spent.tokens for purse in purses if purse.budget.tokens is not None
+        ]
+        return UsageLimits(request_limit=requests, total_tokens_limit=min(tokens, default=None))
+
+    def _check(self, budget: Budget, spent: Usage) -> None:
         if spent.requests >= budget.requests:
             raise ModelError(f"the budget of {budget.requests} requests is used up", model=self.name)
         if budget.tokens is not None and spent.tokens >= budget.tokens:
@@ -117,12 +133,11 @@ class Client:
             )
         if budget.usd is not None and spent.usd is not None and spent.usd >= budget.usd:
             raise ModelError(f"the budget of {budget.usd} USD is used up", model=self.name)
-        left = None if budget.tokens is None else budget.tokens - spent.tokens
-        return UsageLimits(request_limit=budget.requests - spent.requests, total_tokens_limit=left)
 
-    def _book(self, usage: Any, responses: list[Any]) -> None:
+    def _book(self, purses: Sequence[Purse], usage: Any, responses: list[Any]) -> None:
         used = Usage(usage.requests, usage.input_tokens, usage.output_tokens, self._price(responses))
-        self._spent += used
+        for purse in purses:
+            purse.book(used)
 
     def _price(self, responses: list[Any]) -> float | None:
         if not self._is_priced:

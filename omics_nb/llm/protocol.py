@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -44,11 +47,53 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The most that one model may use in all; None is no limit. ``usd`` refuses models whose price is not known."""
+    """The most that one model, or all within ``spending``, may use; None is no limit.
+
+    ``usd`` refuses models whose price is not known.
+    """
 
     requests: int = 20
     tokens: int | None = 100_000
     usd: float | None = None
+
+
+class Purse:
+    """A budget and what was spent of it. Safe to use from several threads."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self._spent = Usage()
+        self._lock = Lock()
+
+    @property
+    def spent(self) -> Usage:
+        return self._spent
+
+    def book(self, used: Usage) -> None:
+        with self._lock:
+            self._spent += used
+
+
+_shared: ContextVar[Purse | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def spending(budget: Budget) -> Iterator[Purse]:
+    """One budget for all that models do within, whichever models and how many objects of them: that of a run.
+
+    Each model keeps its own budget besides. What was spent is in the purse, also where the budget ended the asking.
+    """
+    purse = Purse(budget)
+    token = _shared.set(purse)
+    try:
+        yield purse
+    finally:
+        _shared.reset(token)
+
+
+def shared_purse() -> Purse | None:
+    """The purse of the ``spending`` that this code runs within."""
+    return _shared.get()
 
 
 @runtime_checkable

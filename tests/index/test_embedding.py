@@ -11,10 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import omics_nb as omics
-from omics_nb.errors import ModelError, QuestionError
-from omics_nb.index.embedding import Embeddings
+from omics_nb import cli
+from omics_nb.errors import MissingExtraError, ModelError, QuestionError
+from omics_nb.index.embedding import Embeddings, open_embedder
 
 
 def letters(texts: Sequence[str]) -> list[list[float]]:
@@ -116,6 +118,57 @@ def test_what_cannot_be_is_refused() -> None:
         omics.search("cancer", source="demo", embedder=letters, sort="date")
     with pytest.raises(ModelError, match="must not travel unencrypted"):
         Embeddings("http://example.org/v1", "x", api_key="k")(["text"])
+
+
+@pytest.mark.parametrize("provider", ["openai", "ollama"])
+def test_the_shell_asks_an_embedder_by_its_name(
+    provider: str, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{provider.upper()}_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    words = ["search", "cancer", "--source", "demo", "--embedder", f"{provider}:nomic", "--json"]
+    done = CliRunner().invoke(cli.main, words)
+    assert done.exit_code == 0, done.output
+    assert all(hit["embedding"] is not None for hit in json.loads(done.stdout)["hits"])
+    key = "Bearer sk-secret" if provider == "openai" else None
+    assert [seen[:3] for seen in server.seen] == [("/v1/embeddings", key, "nomic")]
+    both = CliRunner().invoke(cli.main, ["search", "cancer", "--embedder", "ollama:x", "--save", "mine"])
+    assert "--embedder" in both.output
+
+
+def test_a_local_model_is_opened_by_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "sentence_transformers", None)
+        with pytest.raises(MissingExtraError, match="pip install sentence-transformers"):
+            omics.search("cancer", source="demo", embedder="local:none")
+    opened: list[str] = []
+
+    class SentenceTransformer:
+        def __init__(self, name: str) -> None:
+            opened.append(name)
+            if "missing" in name:
+                raise OSError("no such model")
+
+        def encode(self, texts: list[str]) -> list[list[float]]:
+            return letters(texts)
+
+    library = type(sys)("sentence_transformers")
+    library.SentenceTransformer = SentenceTransformer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sentence_transformers", library)
+    hits = omics.search("cancer", source="demo", embedder="local:mini")
+    assert [hit.accession for hit in hits] == [
+        hit.accession for hit in omics.search("cancer", source="demo", embedder=letters)
+    ]
+    omics.search("lung", source="demo", embedder="local:mini")
+    assert opened == ["mini"]
+    hits = omics.search("cancer", source="demo", embedder="local:missing")
+    assert any("no such model" in note for note in hits.notes)
+
+
+@pytest.mark.parametrize("spec", ["nomic", "openai:", "hub:nomic", ""])
+def test_an_embedder_that_cannot_be_is_named(spec: str) -> None:
+    with pytest.raises(ModelError, match="one of openai, ollama, local"):
+        open_embedder(spec)
 
 
 def test_nothing_is_imported_for_it_by_a_plain_search() -> None:

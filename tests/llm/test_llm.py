@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +18,7 @@ import omics_nb as omics
 from omics_nb import cli
 from omics_nb.errors import MissingExtraError, ModelError
 from omics_nb.index.summary import Summary
-from omics_nb.llm import LLM, Budget, Usage, open_llm, write_summary
+from omics_nb.llm import LLM, Budget, Usage, open_llm, spending, write_summary
 from omics_nb.records import Hit
 from tests.llm.server import TOKENS_IN, TOKENS_OUT, LoopbackModels
 
@@ -220,6 +223,49 @@ def test_a_budget_ends_the_asking_and_is_told() -> None:
             small.write("Answer.", "Question")
         with pytest.raises(ModelError, match="price of openai:gpt-4o-mini is unknown"):
             opened(server, usd=1.0).write("Answer.", "Question")
+
+
+def test_a_budget_of_a_run_is_one_for_all_models_within(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LoopbackModels("Livers had no steatosis [1].") as server:
+        monkeypatch.setenv("OLLAMA_BASE_URL", server.base_url("ollama"))
+        with spending(Budget(requests=2)) as purse:
+            # Two objects of one model and one of another: each would have requests left.
+            first = omics.summarise(HITS, "steatosis of the liver", llm="ollama:llama3.2")
+            opened(server, "anthropic").write("Answer.", "Question")
+            last = omics.summarise(HITS, "steatosis of the liver", llm="ollama:llama3.2")
+        assert purse.spent.requests == len(server.seen) == 2
+        assert purse.spent.output_tokens == 2 * TOKENS_OUT
+        assert first.generated
+        assert not last.generated
+        assert any("budget of 2 requests is used up" in note for note in last.notes)
+        assert omics.summarise(HITS, "steatosis of the liver", llm="ollama:llama3.2").generated
+
+
+def test_a_text_is_shown_in_the_cell_while_it_comes_and_goes_when_it_was_checked(tmp_path: Path) -> None:
+    manager = pytest.importorskip("jupyter_client.manager")
+    code = (
+        "import omics_nb as omics\n"
+        "omics.summarise(omics.search('tamoxifen resistance', source='demo'), llm='ollama:llama3.2')"
+    )
+    with LoopbackModels("<b>Breast cancers become resistant [1]. " * 20) as server:
+        environment = os.environ | {"OLLAMA_BASE_URL": server.base_url("ollama")}
+        kernel, client = manager.start_new_kernel(kernel_name="python3", cwd=str(tmp_path), env=environment)
+        try:
+            seen: list[dict[str, Any]] = []
+            reply = client.execute_interactive(code, timeout=120, output_hook=seen.append)
+        finally:
+            client.stop_channels()
+            kernel.shutdown_kernel(now=True)
+    assert reply["content"]["status"] == "ok", seen
+    texts = [
+        message["content"]["data"]["text/html"]
+        for message in seen
+        if message["msg_type"] in ("display_data", "update_display_data")
+    ]
+    assert texts[0].count("Not yet checked") == 1
+    assert any("Not yet checked: &lt;b" in text for text in texts)
+    assert texts[-1] == ""
+    assert any(message["msg_type"] == "execute_result" for message in seen)
 
 
 def test_unknown_costs_stay_unknown_when_they_are_added() -> None:
