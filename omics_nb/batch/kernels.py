@@ -22,6 +22,7 @@ _START_S = 120.0
 _QUIET_S = 0.05
 _END_S = 5.0
 _LOOK_S = 0.01
+_CALL_AGAIN_MS = 5
 
 
 def manager_of(kernel: str, folder: Path, *, forks: bool = False) -> Any:
@@ -59,10 +60,14 @@ def _forking() -> dict[str, Any] | None:
 
 async def start(manager: Any, *, cwd: str, env: Mapping[str, str]) -> Any:
     """Start the kernel; its client, once both its channels are heard. KernelDiedError."""
+    from zmq import RECONNECT_IVL
+
     client = None
     try:
         await manager.start_kernel(cwd=cwd, env=dict(env))
-        client = manager.client()
+        # It begins to listen after we begin to call, and whoever calls again waits for 0.1 s where nothing is said.
+        manager.context.setsockopt(RECONNECT_IVL, _CALL_AGAIN_MS)
+        client = manager.client(context=manager.context)
         client.start_channels(hb=False)  # who manages a kernel sees its process; a heartbeat is a thread more
         await asyncio.wait_for(_heard(manager, client), _START_S)
     except (OSError, RuntimeError, TimeoutError) as error:

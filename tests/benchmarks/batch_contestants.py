@@ -61,7 +61,7 @@ _CONTESTANTS = {
     "papermill, one after the other": one_after_the_other,
     "papermill, 4 processes": processes,
     "omics_nb batch": batch,
-    "ploomber, parallel": ploomber,
+    "ploomber, 4 processes": ploomber,
     "warm": warm,
 }
 

@@ -205,6 +205,37 @@ def test_a_shutdown_ends_the_process_and_not_the_server(start: Start) -> None:
     assert start().server == server
 
 
+ENDINGS = """\
+import atexit, sys, tempfile, threading, types, weakref
+def write(name):
+    with open(name, "w") as file:
+        file.write("seen to")
+atexit.register(write, "atexit")
+kept = tempfile.TemporaryDirectory(dir=".")
+unflushed = open("names", "w"); unflushed.write("seen to")
+helper = sys.modules["helper"] = types.ModuleType("helper")
+helper.file = open("module", "w"); helper.file.write("seen to")
+class Last:
+    def __del__(self, write=write):
+        write("object")
+last = Last(); last.itself = last
+def late():
+    threading.main_thread().join(); write("thread")
+threading.Thread(target=late).start()
+"""
+
+
+def test_a_shutdown_lets_all_that_is_the_users_come_to_its_end(start: Start, tmp_path: Path) -> None:
+    kernel = start(cwd=str(tmp_path))
+    kernel.text(ENDINGS)
+    process = kernel.manager.provisioner.process
+    kernel.manager.shutdown_kernel()
+    assert process.wait(10) == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        ["atexit", "names", "module", "object", "thread"], "seen to"
+    )
+
+
 def test_when_the_owner_is_killed_all_go_with_it(few: str) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER.format(name=few)],
