@@ -64,7 +64,9 @@ async def start(manager: Any, *, cwd: str, env: Mapping[str, str]) -> Any:
 
     client = None
     try:
-        await manager.start_kernel(cwd=cwd, env=dict(env))
+        # As nbclient does: nobody looks for these cells in the history of what was typed, one database for all kernels.
+        memory = ["--HistoryManager.hist_file=:memory:"] if manager.ipykernel else []
+        await manager.start_kernel(cwd=cwd, env=dict(env), extra_arguments=memory)
         # It begins to listen after we begin to call, and whoever calls again waits for 0.1 s where nothing is said.
         manager.context.setsockopt(RECONNECT_IVL, _CALL_AGAIN_MS)
         client = manager.client(context=manager.context)

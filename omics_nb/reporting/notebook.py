@@ -177,10 +177,8 @@ def own_interpreter(folder: Path, *, provisioner: Mapping[str, Any] | None = Non
 
     class OwnKernel(KernelSpecManager):
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-            # What goes wrong in a cell comes back as our error; the kernel need not tell of it too. Nobody looks for
-            # these cells in the history of what was typed, a database that all kernels of a user write to.
-            quiet = ["--IPKernelApp.log_level=CRITICAL", "--HistoryManager.hist_file=:memory:"]
-            command = make_ipkernel_cmd(extra_arguments=quiet)
+            # What goes wrong in a cell comes back as our error; the kernel need not tell of it too.
+            command = make_ipkernel_cmd(extra_arguments=["--IPKernelApp.log_level=CRITICAL"])
             metadata = {"kernel_provisioner": dict(provisioner)} if provisioner else {}
             return KernelSpec(argv=command, display_name=kernel_name, language="python", metadata=metadata)
 
