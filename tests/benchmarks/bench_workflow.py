@@ -26,6 +26,8 @@ from omics_nb.errors import RunFailedError
 from omics_nb.workflow import Flow, open_store, start, step
 
 N = 1_000
+#: Runs at once, whose steps one commit takes together.
+AT_ONCE = 16
 #: What a row may cost, in its own unit.
 GOALS = {
     "build with contracts": 5.0,
@@ -78,17 +80,18 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def bare_commits(folder: Path, synchronous: str) -> float:
-    """Seconds of N transactions of one small row."""
+def bare_commits(folder: Path, synchronous: str, n_rows: int = 1) -> float:
+    """Seconds of N small rows in transactions of so many."""
     db = sqlite3.connect(folder / f"bare{synchronous}", isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {synchronous}")
     db.execute("CREATE TABLE IF NOT EXISTS t (a INTEGER PRIMARY KEY, b TEXT)")
 
     def commits() -> None:
-        for _ in range(N):
+        for _ in range(0, N, n_rows):
             db.execute("BEGIN IMMEDIATE")
-            db.execute("INSERT INTO t (b) VALUES ('x')")
+            for _ in range(n_rows):
+                db.execute("INSERT INTO t (b) VALUES ('x')")
             db.execute("COMMIT")
 
     seconds = timed(commits)
@@ -129,6 +132,13 @@ def our_times(folder: Path, round_number: int) -> dict[str, float]:
         )
         / N,
     }
+    short = chain(N // AT_ONCE)
+    for level, store in (("NORMAL", normal), ("FULL", full)):
+        seconds = timed(lambda store=store: at_once(short, 1_000 + round_number * AT_ONCE, store))  # type: ignore[misc]
+        found[f"{AT_ONCE} durable chains at once, {level}"] = seconds / (N // AT_ONCE * AT_ONCE)
+    found["durable fan-out, FULL"] = (
+        timed(lambda: start(fan, {"items": items, "x": round_number}, store=full).result()) / N
+    )
     waits = Flow("waits", [step(pause, each={"item": "items"})])
     few = list(range(200))
     found["200 × 10 ms async, in all"] = timed(
@@ -137,6 +147,12 @@ def our_times(folder: Path, round_number: int) -> dict[str, float]:
     found["past state of 1,000 steps, in all"] = timed(lambda: warm.at(step=f"s{N // 2}"))
     found["resume"] = half_resumed(folder, round_number)
     return found
+
+
+def at_once(flow: Flow, first: int, store: Any) -> None:
+    """Several runs of a flow that share commits."""
+    for run in [start(flow, {"x": first + i}, store=store) for i in range(AT_ONCE)]:
+        run.result()
 
 
 def half_resumed(folder: Path, round_number: int) -> float:
@@ -203,6 +219,8 @@ def measure(rounds: int) -> dict[str, tuple[str, list[float]]]:
             add_row("limit: 200 × 10 ms, asyncio alone", "ms", bare_waits() * 1e3)
             for level in ("NORMAL", "FULL"):
                 add_row(f"limit: bare commit, {level}", "µs", bare_commits(folder, level) / N * 1e6)
+            grouped = bare_commits(folder, "FULL", AT_ONCE) / N * 1e6
+            add_row(f"limit: bare commit of {AT_ONCE} rows, FULL, a row", "µs", grouped)
             for what, seconds in our_times(folder, number).items():
                 in_all = what.endswith("in all")
                 add_row(what, "ms" if in_all else "µs", seconds * (1e3 if in_all else 1e6))

@@ -21,12 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict
 
-from tests.benchmarks.bench_workflow import N, bare_commits, chain, fan_out, timed
+from tests.benchmarks.bench_workflow import AT_ONCE, N, at_once, bare_commits, chain, fan_out, timed
 
-COLUMNS = ("chain", "fan-out", "re-run, unchanged", "resume of half")
+COLUMNS = ("chain", f"{AT_ONCE} chains at once", "fan-out", "re-run, unchanged", "resume of half")
 GOAL = 8.0
 _LIMIT_S = 200.0
 _QUIET = {
@@ -60,11 +61,20 @@ def passing(folder: Path, at: int, half: int) -> None:
 
 def limit(n: int, folder: Path) -> Found:
     """The smallest thing that keeps a step: a transaction of one row."""
-    return {"chain": bare_commits(folder, "NORMAL") / N}
+    return limits("NORMAL", folder)
 
 
 def limit_full(n: int, folder: Path) -> Found:
-    return {"chain": bare_commits(folder, "FULL") / N}
+    return limits("FULL", folder)
+
+
+def limits(level: str, folder: Path) -> Found:
+    return {
+        "chain": bare_commits(folder, level),
+        COLUMNS[1]: bare_commits(folder, level, AT_ONCE),
+        "fan-out": bare_commits(folder, level, N),
+        "resume of half": bare_commits(folder, level) / 2,
+    }
 
 
 def ours(n: int, folder: Path, durability: Any = "normal") -> Found:
@@ -74,8 +84,10 @@ def ours(n: int, folder: Path, durability: Any = "normal") -> Found:
     store = open_store(folder / "runs.sqlite", durability=durability)
     flow, fan, items = chain(n), fan_out(), list(range(n))
     start(chain(5), {"x": 9}, store=store).result()
+    short = chain(n // AT_ONCE)
     found = {
         "chain": timed(lambda: start(flow, {"x": 1}, store=store).result()),
+        COLUMNS[1]: timed(lambda: at_once(short, 100, store)),
         "fan-out": timed(lambda: start(fan, {"items": items, "x": 1}, store=store).result()),
         "re-run, unchanged": timed(lambda: start(flow, {"x": 1}, store=store).result()),
     }
@@ -137,7 +149,7 @@ def dbos(n: int, folder: Path) -> Found:
         return x
 
     @DBOS.workflow()
-    async def at_once(length: int) -> int:
+    async def all_at_once(length: int) -> int:
         return sum(await asyncio.gather(*[add_soon(i) for i in range(length)]))
 
     @DBOS.workflow()
@@ -161,7 +173,13 @@ def dbos(n: int, folder: Path) -> Found:
     found = {"resume of half": ended[0] - began}
     in_turn(5)
     found["chain"] = timed(lambda: in_turn(n))
-    found["fan-out"] = timed(lambda: asyncio.run(at_once(n)))
+
+    def many() -> None:
+        for handle in [DBOS.start_workflow(in_turn, n // AT_ONCE) for _ in range(AT_ONCE)]:
+            handle.get_result()
+
+    found[COLUMNS[1]] = timed(many)
+    found["fan-out"] = timed(lambda: asyncio.run(all_at_once(n)))
     DBOS.destroy()
     return found
 
@@ -218,6 +236,12 @@ def langgraph(n: int, folder: Path) -> Found:
             "chain": run(plain, {"x": 0}, "1"),
             "fan-out": run(fan.compile(saver), {"items": list(range(n)), "found": []}, "2"),
         }
+        short = line(n // AT_ONCE, None).compile(saver)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            threads = [f"many{i}" for i in range(AT_ONCE)]
+            found[COLUMNS[1]] = timed(
+                lambda: list(pool.map(lambda name: run(short, {"x": 0}, name), threads))
+            )
         run(again, {"x": 0}, "3")
         found["re-run, unchanged"] = run(again, {"x": 0}, "4")
         halved = line(n, None, lambda i: passing(folder, i, n // 2)).compile(saver)
@@ -400,7 +424,13 @@ SYSTEMS = {
     system.function.__name__: system
     for system in (
         System(
-            "limit: bare commit, NORMAL", limit, "sqlite3", N, 99, False, "a commit is no runner: one column"
+            "limit: bare commit, NORMAL",
+            limit,
+            "sqlite3",
+            N,
+            99,
+            False,
+            "one commit for 1, 16, all of the steps",
         ),
         System("limit: bare commit, FULL", limit_full, "sqlite3", N, 99, False),
         System("omics_nb, NORMAL", ours, "omics_nb", N, 99, False),
@@ -475,8 +505,8 @@ def measure(rounds: int) -> tuple[dict[str, dict[str, list[float]]], dict[str, s
                 ]
                 continue
             for column, seconds in json.loads(done.stdout.splitlines()[-1]).items():
-                n = N if key.startswith("limit") else system.n
-                samples[key].setdefault(column, []).append(seconds / (1 if key.startswith("limit") else n))
+                n = system.n // AT_ONCE * AT_ONCE if column == COLUMNS[1] else system.n
+                samples[key].setdefault(column, []).append(seconds / n)
     return samples, failed
 
 

@@ -251,6 +251,31 @@ def test_a_step_costs_exactly_one_sync_where_all_is_to_survive_a_loss_of_power(
     assert n_syncs(tmp_path, durability, 60) - n_syncs(tmp_path, durability, 10) == 50 * syncs_a_step
 
 
+TOGETHER = """
+import sys, threading
+from omics_nb.workflow import Flow, open_store, start, step
+made = {"__name__": "steps"}
+go = threading.Event()
+for i in range(1, 40):
+    exec(f"def s{i}(s{i - 1}): return s{i - 1} + 1", made)
+first = step(lambda x: go.wait(30) and x, name="s0", cache=False)
+flow = Flow("chain", [first, *[step(made[f"s{i}"], isolation="inline") for i in range(1, 40)]])
+store = open_store(sys.argv[1], durability="full")
+runs = [start(flow, {"x": 1000 * k}, store=store) for k in range(8)]
+go.set()
+assert [run.result() for run in runs] == [1000 * k + 39 for k in range(8)]
+"""
+
+
+@NEEDS_STRACE
+def test_runs_at_work_at_once_share_their_syncs(tmp_path: Path) -> None:
+    told = tmp_path / "trace"
+    script = [sys.executable, "-c", TOGETHER, tmp_path / "runs.sqlite"]
+    subprocess.run(["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", told, *script], check=True)
+    n = sum("sync(" in line for line in told.read_text().splitlines())
+    assert 40 <= n < 8 * 40 / 3
+
+
 SAFE = """
 import os, sys, threading
 from omics_nb.workflow import Flow, open_store, start, step
