@@ -297,6 +297,30 @@ def test_a_step_is_tried_again_on_the_errors_that_it_names(store: Path) -> None:
     assert kinds(run, "flaky") == ["started", "retrying", "started", "retrying", "started", "done"]
 
 
+def test_waits_between_attempts_are_drawn_from_a_range_that_doubles_up_to_a_limit(store: Path) -> None:
+    def flaky(item: int, ctx: Context) -> int:
+        if ctx.attempt <= 4:
+            raise ConnectionError
+        return item
+
+    options = {"retries": 4, "backoff_s": 0.005, "max_backoff_s": 0.02}
+    flow = Flow("f", [step(flaky, each={"item": "items"}, isolation="inline", **options)])
+    run = start(flow, {"items": list(range(40))}, store=store)
+    assert run.result(WAIT_S) == list(range(40))
+    most: dict[int, float] = {}
+    for event in run.events():
+        if event.kind == "retrying":
+            wait_s, attempt = event.data["due"] - event.at.timestamp(), event.data["attempt"]
+            limit_s = min(0.005 * 2**attempt, 0.02)
+            assert wait_s <= limit_s + 0.001  # its two times are of two clocks
+            most[attempt] = max(most.get(attempt, 0.0), wait_s)
+            assert event.data["type"] == "ConnectionError"
+    assert list(most) == [1, 2, 3, 4]
+    # Of forty draws from 0 to 10 and to 20 ms the largest are most unlikely to be below the smaller range's end.
+    assert most[1] < 0.0101 < most[3]
+    assert len({event.data["due"] for event in run.events() if event.kind == "retrying"}) == 160
+
+
 def test_other_errors_are_not_tried_again(store: Path) -> None:
     def wrong(x: int) -> int:
         raise KeyError("x")
