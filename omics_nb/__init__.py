@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .agents.enrichment import enrich as enrich
     from .agents.meta import meta_analysis as meta_analysis
     from .agents.query import understand as understand
+    from .agents.report import meta_report as meta_report
     from .agents.report import report as report
     from .agents.saved import save_search as save_search
     from .agents.saved import saved_search as saved_search
@@ -79,7 +80,7 @@ _HOMES = {
     "agents.enrichment": "enrich",
     "agents.meta": "meta_analysis",
     "agents.query": "understand",
-    "agents.report": "report",
+    "agents.report": "meta_report report",
     "agents.saved": "save_search saved_search",
     "agents.search": "search similar",
     "agents.summarise": "summarise",

@@ -43,6 +43,7 @@ _BUILT_IN = {
     "enrichment": "omics_nb.agents.enrichment:enrich",
     "meta": "omics_nb.agents.meta:meta_analysis",
     "report": "omics_nb.agents.report:report",
+    "meta_report": "omics_nb.agents.report:meta_report",
 }
 _registered: dict[str, Agent] = {}
 

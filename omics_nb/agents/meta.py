@@ -55,7 +55,9 @@ def meta_analysis(
             f"{len(hits)} found. {have or ' '.join(hits.notes)}"
         )
     found = _meta_analysis(results, **options)  # type: ignore[arg-type]
-    return replace(found, question=hits.query.text, skipped=tuple(skipped))
+    asked = {"source": hits.source, "limit": limit, "method": method, "min_studies": min_studies}
+    asked["comparisons"] = {name: tuple(one) for name, one in (comparisons or {}).items()}
+    return replace(found, question=hits.query.text, skipped=tuple(skipped), asked=asked)
 
 
 def _analysed(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import InstanceOf
 
 from ..analysis.enrichment import Enrichment
+from ..analysis.meta import MetaAnalysis
 from ..records import DEResult, Hits, Quality, Query, Study
-from ..reporting import Report, build_report
+from ..reporting import MetaReport, Report, build_meta_report, build_report
 
 
 def report(
@@ -36,3 +37,14 @@ def report(
         enrichment=enrichment,
         notes=notes,
     )
+
+
+def meta_report(
+    meta: InstanceOf[MetaAnalysis], *, genes: tuple[str, ...] = (), n_forests: int = 6
+) -> InstanceOf[MetaReport]:
+    """A document of a meta-analysis; ``.save("lupus.html")`` writes it, with JSON and CSV beside it; or .pdf, .md.
+
+    ``genes`` are those of the forest plots, by default the ``n_forests`` with the smallest P. NotFoundError for a gene
+    that is in none of the studies.
+    """
+    return build_meta_report(meta, genes=genes, n_forests=n_forests)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class MetaAnalysis:
     ``I2`` (per cent), ``Q``, ``Q.P``, ``PI.L``, ``PI.R`` (limits of the effect in a further study), ``studies``
     (how many have the gene), ``same`` (how many of them have the sign of the mean), smallest P first. ``effects``
     and ``errors``: genes × studies. ``concordance``: one row a pair of studies. ``studies``: one row a study.
-    ``question`` and ``skipped`` where it began with a question.
+    ``question``, ``skipped`` and ``asked`` (what was said beside the question) where it began with a question.
     """
 
     table: pd.DataFrame
@@ -55,6 +55,7 @@ class MetaAnalysis:
     skipped: tuple[str, ...] = ()
     synthetic: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     def significant(self, adj_p: float = 0.05, min_abs_effect: float = 0.0) -> pd.DataFrame:
         """Genes with adjusted P ≤ ``adj_p`` and a mean effect of that size, smallest P first."""

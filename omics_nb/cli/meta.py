@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     "--test", type=click.Choice(["adhoc", "knapp-hartung", "normal"]), default="adhoc", show_default=True
 )
 @click.option(
+    "--min-studies", default=2, type=click.IntRange(min=2), help="Leave out genes of fewer studies."
+)
+@click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table of genes as CSV."
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a report: .html, .pdf, .md, .json or .csv.",
 )
 @as_json_option
 def meta(
@@ -47,11 +55,14 @@ def meta(
     measure: Measure,
     between: Between,
     test: Test,
+    min_studies: int,
     out: Path | None,
+    report: Path | None,
     as_json: bool,
 ) -> None:
     """The effect of one comparison over the studies that QUESTION finds, gene by gene."""
     from ..agents.meta import meta_analysis
+    from ..agents.report import meta_report as write_meta_report
 
     with working("searching, reading and analysing studies"):
         found = meta_analysis(
@@ -63,7 +74,9 @@ def meta(
             measure=measure,
             between=between,
             test=test,
+            min_studies=min_studies,
         )
+        written = write_meta_report(found).save(report) if report else None
     if out:
         table = found.table.assign(source="; ".join(dict.fromkeys(found.studies["source"])))
         write_atomically(out, lambda path: table.to_csv(path, index_label="gene"))
@@ -81,5 +94,6 @@ def meta(
         )
         return
     click.echo(str(found))
-    if out:
-        click.echo(f"wrote {out}")
+    for path in (out, *(written.files.values() if written else ())):
+        if path:
+            click.echo(f"wrote {path}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .markup import card, el, facts, fold, notes, synthetic_badge, table
+from .markup import Html, card, el, facts, fold, notes, synthetic_badge, table
 from .numbers import counted, decimal, p_value
 from .plain import table_text, wrap
 
@@ -35,11 +35,27 @@ def meta_html(meta: MetaAnalysis) -> str:
         heading,
         facts(_facts(meta)),
         notes(meta.notes, kind="warn"),
-        table("Studies", _STUDY_HEADERS, _study_rows(meta), numeric={2, 3, 5}),
-        table("Do the studies agree?", _PAIR_HEADERS, _pair_rows(meta), numeric={2, 3, 4, 5}),
-        table("Genes with the smallest P", _GENE_HEADERS, _gene_rows(meta, _SHOWN), numeric=range(1, 9)),
+        meta_studies(meta),
+        meta_agreement(meta),
+        meta_genes(meta),
         fold(f"Passed over ({len(meta.skipped)})", notes(meta.skipped)) if meta.skipped else None,
     )
+
+
+def meta_facts(meta: MetaAnalysis) -> Html:
+    return facts(_facts(meta))
+
+
+def meta_studies(meta: MetaAnalysis) -> Html:
+    return table("Studies", _STUDY_HEADERS, _study_rows(meta), numeric={2, 3, 5})
+
+
+def meta_agreement(meta: MetaAnalysis) -> Html:
+    return table("Do the studies agree?", _PAIR_HEADERS, _pair_rows(meta), numeric={2, 3, 4, 5})
+
+
+def meta_genes(meta: MetaAnalysis, *, n: int = _SHOWN) -> Html:
+    return table("Genes with the smallest P", _GENE_HEADERS, _gene_rows(meta, n), numeric=range(1, 9))
 
 
 def meta_text(meta: MetaAnalysis, *, n: int = 10) -> str:

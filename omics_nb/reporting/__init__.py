@@ -16,5 +16,7 @@ from .document import Statement as Statement
 from .export import FORMATS as FORMATS
 from .export import save_formats as save_formats
 from .export import table_csv as table_csv
+from .meta import MetaReport as MetaReport
+from .meta import build_meta_report as build_meta_report
 from .names import file_name as file_name
 from .notebook import run_report_notebook as run_report_notebook

@@ -113,6 +113,29 @@ _PUBLICATIONS = (
         "https://doi.org/10.1093/bioinformatics/bti270",
     ),
     Citation(
+        "DerSimonian 1986",
+        "DerSimonian R, Laird N. Meta-analysis in clinical trials. Controlled Clinical Trials 1986;7(3):177–188.",
+        "https://doi.org/10.1016/0197-2456(86)90046-2",
+    ),
+    Citation(
+        "Viechtbauer 2005",
+        "Viechtbauer W. Bias and efficiency of meta-analytic variance estimators in the random-effects model. Journal "
+        "of Educational and Behavioral Statistics 2005;30(3):261–293.",
+        "https://doi.org/10.3102/10769986030003261",
+    ),
+    Citation(
+        "Knapp 2003",
+        "Knapp G, Hartung J. Improved tests for a random effects meta-regression with a single covariate. Statistics "
+        "in Medicine 2003;22(17):2693–2710.",
+        "https://doi.org/10.1002/sim.1482",
+    ),
+    Citation(
+        "Hedges 1981",
+        "Hedges LV. Distribution theory for Glass's estimator of effect size and related estimators. Journal of "
+        "Educational Statistics 1981;6(2):107–128.",
+        "https://doi.org/10.3102/10769986006002107",
+    ),
+    Citation(
         "Subramanian 2005",
         "Subramanian A, Tamayo P, Mootha VK, et al. Gene set enrichment analysis: a knowledge-based approach for "
         "interpreting genome-wide expression profiles. Proceedings of the National Academy of Sciences "

@@ -26,17 +26,22 @@ Section = tuple[str, str, Html]
 
 def report_page(report: Report) -> str:
     """The whole report as an HTML document with a table of contents; every text in it is escaped."""
+    mark = "[synthetic data] " if report.synthetic else ""
+    return whole_page(mark + report.title, _header(report), report.warnings, _sections(report))
+
+
+def whole_page(title: str, header: Html, warnings: Sequence[str], sections: Sequence[Section]) -> str:
+    """A document that opens offline: ``header``, warnings first, then ``sections`` with a table of contents."""
     style = Html(markup.STYLE + _PAGE_STYLE)
-    shown = _sections(report)
+    main = join([_warned(warnings), [_section(*section) for section in sections]])
     body = el(
         "div",
         el("a", "Skip to the report", href="#report", class_="report-skip"),
-        _header(report),
-        el("div", _contents(shown), el("main", _main(report, shown), id="report"), class_="report-columns"),
+        header,
+        el("div", _contents(sections), el("main", main, id="report"), class_="report-columns"),
         _footer(),
         class_="omics-nb report",
     )
-    mark = "[synthetic data] " if report.synthetic else ""
     head = el(
         "head",
         el("meta", charset="utf-8"),
@@ -44,7 +49,7 @@ def report_page(report: Report) -> str:
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="referrer", content="no-referrer"),
-        el("title", mark + report.title),
+        el("title", title),
         el("style", style),
     )
     return "<!DOCTYPE html>\n" + el("html", head, el("body", body), lang="en") + "\n"
@@ -57,8 +62,8 @@ def report_card(report: Report) -> str:
         el("h3", report.title),
         markup.source_line(report.source, synthetic=report.synthetic),
         markup.notes(report.warnings, kind="warn"),
-        _statements(report.findings),
-        _statements(report.comparison),
+        statements_body(report.findings),
+        statements_body(report.comparison),
         [figure_body(figure, with_table=False) for figure in report.figures],
         keep,
     )
@@ -87,10 +92,6 @@ def _contents(shown: Sequence[Section]) -> Html:
     return el("nav", el("h2", "Contents"), el("ol", items), aria_label="Contents")
 
 
-def _main(report: Report, shown: Sequence[Section]) -> Html:
-    return join([_warned(report.warnings), [_section(*section) for section in shown]])
-
-
 def _warned(warnings: Sequence[str]) -> Html | None:
     if not warnings:
         return None
@@ -106,7 +107,7 @@ def _section(key: str, title: str, body: Html) -> Html:
 
 def _sections(report: Report) -> list[Section]:
     listed: list[tuple[str, str, Html | None]] = [
-        ("findings", "Findings", _statements(report.findings)),
+        ("findings", "Findings", statements_body(report.findings)),
         ("question", "Question", _question(report)),
         ("studies", "Choice of the study", _choice(report)),
         ("study", "The study", _study(report)),
@@ -124,7 +125,7 @@ def _sections(report: Report) -> list[Section]:
     return [(key, title, body) for key, title, body in listed if body is not None]
 
 
-def _statements(said: Iterable[Statement]) -> Html:
+def statements_body(said: Iterable[Statement]) -> Html:
     return el("ul", [el("li", _statement(statement)) for statement in said], class_="omics-plain")
 
 
@@ -182,7 +183,7 @@ def _quality(report: Report) -> Html:
 
 
 def _design(report: Report) -> Html:
-    return join([_statements(report.comparison), result.groups_table(report.result)])
+    return join([statements_body(report.comparison), result.groups_table(report.result)])
 
 
 def _results(report: Report) -> Html:
@@ -204,11 +205,16 @@ def _gene_sets(report: Report) -> Html | None:
 
 
 def _methods(report: Report) -> Html:
+    return methods_body(report.methods, report.citations)
+
+
+def methods_body(methods: Sequence[Statement], citations: Sequence[Citation]) -> Html:
+    """The methods paragraph and the publications that it cites."""
     return join(
         [
-            el("p", [[_statement(statement), " "] for statement in report.methods]),
+            el("p", [[_statement(statement), " "] for statement in methods]),
             el("h3", "References"),
-            el("ul", [_reference(citation) for citation in report.citations]),
+            el("ul", [_reference(citation) for citation in citations]),
         ]
     )
 
@@ -221,9 +227,9 @@ def _repeat(report: Report) -> Html:
     return join(
         [
             el("h3", "In a shell"),
-            _code(report.repeat.command, wrapped=True),
+            code_body(report.repeat.command, wrapped=True),
             el("h3", "In Python"),
-            _code(report.repeat.python),
+            code_body(report.repeat.python),
             *_in_notebook(report),
         ]
     )
@@ -235,10 +241,10 @@ def _in_notebook(report: Report) -> list[Html]:
     said = el(
         "p", "In ", el("code", "report.ipynb"), ", set these in its cell of parameters and run all cells:"
     )
-    return [el("h3", "As a notebook"), said, _code(lines, wrapped=True)]
+    return [el("h3", "As a notebook"), said, code_body(lines, wrapped=True)]
 
 
-def _code(text: str, *, wrapped: bool = False) -> Html:
+def code_body(text: str, *, wrapped: bool = False) -> Html:
     return el("pre", el("code", text), tabindex=0, class_="report-wrapped" if wrapped else None)
 
 
