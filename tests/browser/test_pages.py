@@ -13,7 +13,7 @@ from tests.served import Dashboard
 pytestmark = pytest.mark.browser
 #: Those that compute as they open take longest.
 LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ("batch", "differential_expression")]
-PAGES = [*"Home explore study runs usage tutorial".split(), *LONG]
+PAGES = [*"Home explore study runs usage tutorial batch_form".split(), *LONG]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from omics_widgets import parts
 
+from tests.browser.conftest import accessible
+
 pytestmark = pytest.mark.browser
 FOLDER = Path(parts.__file__).parent
 #: What anywidget gives a piece, and what it would send to the kernel.
@@ -229,3 +231,42 @@ def test_samples_are_dragged_or_chosen_into_their_list(page: Any) -> None:
     page.evaluate("groups => model.change({ groups })", {**groups, "GSM3": "tested"})
     assert page.evaluate("document.activeElement.ariaLabel") == "Group of GSM3 <b>3"
     assert page.get_by_role("region", name="Tested: drug").get_by_role("listitem").count() == 2
+
+
+def test_a_table_is_typed_pasted_and_told_what_is_wrong_in_its_cell(page: Any) -> None:
+    start(page, "table_editor", value="study,contrast\nGSE1,\n", caption="Reports", known=["study", "contrast", "#who"],
+          problems=[])  # fmt: skip
+    cell = page.get_by_label("contrast, row 1")
+    cell.fill("a; b; c")
+    cell.press("Enter")  # the last row: another one
+    page.keyboard.type("<b>x")
+    page.get_by_label("study, row 2").fill("GSE2")
+    page.get_by_label("study, row 2").press("Tab")
+    assert sent(page)[-1] == {"table": "study,contrast\nGSE1,a; b; c\nGSE2,<b>x\n"}
+    told = [
+        {"row": 2, "column": "contrast", "message": "three texts <i>"},
+        {"row": None, "column": "nope", "message": "?"},
+    ]
+    page.evaluate("problems => model.change({ problems })", told)
+    wrong = page.get_by_label("contrast, row 2")
+    assert wrong.get_attribute("aria-invalid") == "true"
+    assert page.locator(f"[id='{wrong.get_attribute('aria-describedby')}']").inner_text() == "three texts <i>"
+    page.get_by_label("Add a column").select_option("#who")
+    page.keyboard.type("ana")
+    page.get_by_role("button", name="Remove row 2").click()
+    assert page.evaluate("document.activeElement.ariaLabel") == "study, row 1"
+    assert sent(page)[-1] == {"table": "study,contrast,#who\nGSE1,a; b; c,ana\n"}
+    page.evaluate(
+        """() => {
+        const clipboardData = new DataTransfer();
+        clipboardData.setData("text/plain", ["GSE7\\tq", "GSE8\\tr"].join("\\n"));
+        const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+        document.activeElement.dispatchEvent(event);
+    }"""
+    )
+    assert sent(page)[-1] == {"table": "study,contrast,#who\nGSE7,q,ana\nGSE8,r,\n"}
+    page.get_by_role("button", name="Remove column #who").click()
+    assert sent(page)[-1]["table"].startswith("study,contrast\n")
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    accessible(page, "main")

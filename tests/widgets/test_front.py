@@ -14,7 +14,7 @@ def test_the_cards_lead_to_pages_that_are_there(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     shown = front.home("TNF & <b>")._repr_html_()
     assert '<form action="explore.ipynb" method="get">' in shown
-    assert 'href="explore.ipynb?question=TNF+%26+%3Cb%3E&amp;source=demo"' in shown
+    assert 'href="explore.ipynb?question=TNF+%26+%3Cb%3E&amp;source=demo&amp;ask=true"' in shown
     assert "<b>" not in shown
     assert shown.count("<h2>") == 3
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, Dropdown, HBox, IntProgress, Text, Textarea, VBox
+from ipywidgets import HTML, Dropdown, HBox, IntProgress, Text, VBox
 
 from omics_nb import settings
 from omics_nb.batch import Batch, check_batch, get_batch, start_batch
@@ -20,10 +20,14 @@ from omics_nb.errors import QuestionError
 from omics_nb.workflow.tables import ACTIVE
 
 from .parts import block, button, marked, style_sheet, visible
+from .table_editor import TableEditor
 from .trouble import error_card
 
 LOOK_S = 0.5
 _SHOWN = 200
+_CAPTION = "A row for each report, a column for each parameter; or paste cells from a spreadsheet"
+_REMARK = "#remark"
+_WIDE = {"description_width": "initial"}
 _LOGGED = 100
 EXAMPLE = "study,question\nGSE9000001,What does tamoxifen change?\nGSE9000003,What does vemurafenib change?\n"
 
@@ -31,7 +35,8 @@ EXAMPLE = "study,question\nGSE9000001,What does tamoxifen change?\nGSE9000003,Wh
 class BatchForm(VBox):
     """A table, the notebook that its rows run, and the batch that comes of it. ``batch`` is the one that is shown.
 
-    ``batch_id`` shows a batch of the store at once: one that was cut off goes on by its button.
+    ``batch_id`` shows a batch of the store at once: one that was cut off goes on by its button. ``studies`` are the
+    rows of the table to begin with.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class BatchForm(VBox):
         source: str | None = None,
         batch_id: str = "",
         notebooks: Sequence[str] = ("report.ipynb", "tutorial.ipynb"),
+        studies: Sequence[str] = (),
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._source = source
@@ -50,11 +56,13 @@ class BatchForm(VBox):
         self._told: dict[int, str] = {}
         self._log: list[str] = []
         self._kept: set[asyncio.Task[Any]] = set()
-        self._make_form(table, notebook, out, notebooks)
+        rows = [f"{study},\n" for study in studies]
+        self._make_form("".join(["study,question\n", *rows]) if rows else table, notebook, out, notebooks)
         self._make_view()
-        form = [self.table, HBox([self.notebook, self.out, self.name]), self.problems, HBox([self.run])]
+        fields = [marked(field, "omics-field") for field in (self.notebook, self.out, self.name)]
+        form = [self.table, marked(HBox(fields), "omics-fields"), self.problems, HBox([self.run])]
         super().__init__([style_sheet(), *form, self.trouble, self.view])
-        marked(self, "omics-page", "omics-batch")
+        marked(self, "omics-page", "omics-explore", "omics-batch")
         for control in (self.table, self.notebook, self.name):
             control.observe(lambda _: self._post(self._check), "value")
         self._check()
@@ -62,16 +70,14 @@ class BatchForm(VBox):
             self._guarded(lambda: self._show(get_batch(batch_id)))
 
     def _make_form(self, table: str, notebook: str, out: str | None, notebooks: Sequence[str]) -> None:
-        wide = {"width": "100%"}
-        self.table = Textarea(table, description="Table", rows=8, layout=wide, continuous_update=False)
-        self.table.tooltip = (
-            "Comma- or tab-separated, as pasted from a spreadsheet; the first line names parameters"
-        )
+        self.table = TableEditor(table, caption=_CAPTION)
         names = list(dict.fromkeys([notebook, *notebooks]))
-        self.notebook = Dropdown(options=names, value=notebook, description="Notebook")
+        self.notebook = Dropdown(
+            options=names, value=notebook, description="Notebook that each row runs", style=_WIDE
+        )
         folder = out or str(settings.load().data / "batches" / time.strftime("%Y-%m-%d-%H%M%S"))
-        self.out = Text(folder, description="Folder")
-        self.name = Text(DEFAULT, description="Names", continuous_update=False)
+        self.out = Text(folder, description="Folder for the reports", style=_WIDE)
+        self.name = Text(DEFAULT, description="Names of the reports", continuous_update=False, style=_WIDE)
         self.problems, self.trouble = HTML(), HTML()
         self.run = button("Run", lambda: self._post(self._start), "omics-run-batch", primary=True)
 
@@ -117,6 +123,10 @@ class BatchForm(VBox):
         self.run.disabled = True
         with tempfile.TemporaryDirectory() as folder:
             checked = check_batch(self._table_file(Path(folder)), self.notebook.value, name=self.name.value)
+        self.table.known = [*checked.target.parameters, _REMARK]
+        self.table.problems = [
+            {"row": item.row, "column": item.column, "message": item.message} for item in checked.problems
+        ]
         self.problems.value = block(_problems(checked), role="status")
         self.run.disabled = bool(checked.problems)
 

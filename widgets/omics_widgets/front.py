@@ -77,8 +77,8 @@ class Home:
 
 
 def _batch() -> list[object]:
-    page = _first(("batch.ipynb", "report.ipynb"))
-    many = page == "batch.ipynb"
+    page = _first(("batch_form.ipynb", "batch.ipynb", "report.ipynb"))
+    many = page != "report.ipynb"
     return [
         el("h2", "Run a batch" if many else "Make a report"),
         el("p", "A table of studies and comparisons in, a report for each out, while you do something else.")
