@@ -61,6 +61,10 @@ if TYPE_CHECKING:
 _HITS_LOOKED_INTO = 5
 
 
+#: (factor, tested, reference), or several of them that are tested together.
+Contrasts = Sequence[str] | Sequence[Sequence[str]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
     """The study that is analysed, the comparison, why both were chosen, and what was passed over for it."""
@@ -107,7 +111,7 @@ def best_study(
     hits: Hits,
     query: Query,
     ctx: Context,
-    contrast: Sequence[str] | None = None,
+    contrast: Contrasts | None = None,
     platform: str | None = None,
 ) -> Chosen:
     """The first hit whose files hold values and whose samples allow the contrast, or suggest one.
@@ -135,7 +139,7 @@ def given_study(
     accession: str,
     source: str,
     ctx: Context,
-    contrast: Sequence[str] | None = None,
+    contrast: Contrasts | None = None,
     platform: str | None = None,
     groups: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Chosen:
@@ -154,7 +158,7 @@ def _heard(ctx: Context) -> AbstractContextManager[None]:
 
 
 def _choose(
-    study: Study, contrast: Sequence[str] | None, platform: str | None, query: Query | None = None
+    study: Study, contrast: Contrasts | None, platform: str | None, query: Query | None = None
 ) -> Chosen:
     """The comparison to make in a study: the given one, or the proposal that the question is nearest to."""
     if contrast is not None:
@@ -168,7 +172,7 @@ def _choose(
     return Chosen(study, best.platform, best.contrast, best.reason, design=best.design)
 
 
-def _contrasts(contrast: Sequence[str] | Sequence[Sequence[str]]) -> tuple[Contrast, ...]:
+def _contrasts(contrast: Contrasts) -> tuple[Contrast, ...]:
     """One contrast, or a list of several that are tested together."""
     alone = not isinstance(contrast, str) and any(isinstance(part, str) for part in contrast)
     each = [contrast] if alone else list(contrast)
@@ -180,9 +184,14 @@ def _contrasts(contrast: Sequence[str] | Sequence[Sequence[str]]) -> tuple[Contr
     return tuple(Contrast(*map(str, one)) for one in each)
 
 
-def quality(chosen: Chosen) -> Quality:
+def quality(chosen: Chosen, design: str | None = None) -> Quality:
     """What speaks for and against the chosen values."""
-    return judge(chosen.study, platform=chosen.platform, factor=chosen.contrast.factor)
+    return judge(
+        chosen.study,
+        platform=chosen.platform,
+        factor=chosen.contrast.factor,
+        design=design or chosen.design,
+    )
 
 
 def result(
@@ -360,7 +369,7 @@ def start_report(
     *,
     study: str | None = None,
     source: str | None = None,
-    contrast: Sequence[str] | None = None,
+    contrast: Contrasts | None = None,
     platform: str | None = None,
     design: str | None = None,
     method: str | None = None,

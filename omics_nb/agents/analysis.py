@@ -16,7 +16,7 @@ from ..analysis.de import differential_expression as _differential_expression
 from ..analysis.design import check_contrast
 from ..analysis.design import propose_contrasts as _propose_contrasts
 from ..analysis.factors import sample_factors as _sample_factors
-from ..analysis.fitness import Fitness, names_of_question
+from ..analysis.fitness import Fitness, nearness
 from ..analysis.fitness import fitness as _fitness
 from ..analysis.fits import SizeFactors
 from ..analysis.precheck import Precheck
@@ -28,14 +28,19 @@ from .query import understand
 
 
 def quality(
-    study: InstanceOf[Study], *, platform: str | None = None, factor: str | None = None
+    study: InstanceOf[Study],
+    *,
+    platform: str | None = None,
+    factor: str | None = None,
+    design: str | None = None,
 ) -> InstanceOf[Quality]:
     """What speaks for and against the values of a study, check by check.
 
-    ``factor`` names the sample column whose groups should be judged. A study without values is judged by its sample
-    sheet; NoMatrixError where there are several matrices and none is named.
+    ``factor`` names the sample column whose groups should be judged; ``design`` is a formula, whose batches are no
+    longer warned of. A study without values is judged by its sample sheet; NoMatrixError where there are several
+    matrices and none is named.
     """
-    return _quality(study, platform=platform, factor=factor)
+    return _quality(study, platform=platform, factor=factor, design=design)
 
 
 def fitness(
@@ -179,7 +184,7 @@ def best_proposal(study: Study, platform: str | None = None, query: Query | None
             f"factor of {sorted(map(str, study.samples.columns))}",
             accession=study.accession,
         )
-    best = max(proposals, key=lambda proposal: len(names_of_question(proposal.contrast, query)))
+    best = max(proposals, key=lambda proposal: nearness(proposal.contrast, query))
     aside = [name for name in study.matrices if name != best.platform and platform is None]
     if not aside:
         return best

@@ -62,6 +62,19 @@ def names_of_question(contrast: Contrast, query: Query | None) -> tuple[str, ...
     return tuple(word for word in words if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said))
 
 
+def nearness(contrast: Contrast, query: Query | None) -> tuple[int, int]:
+    """How near a comparison is to a question: the things that both name, then the longer words that both have.
+
+    Words count by their first six letters, so that "resistance" finds "resistant".
+    """
+    said, asked = (_stems(text) for text in (" ".join(contrast), query.text if query else ""))
+    return len(names_of_question(contrast, query)), len(said & asked)
+
+
+def _stems(text: str) -> set[str]:
+    return {word[:6] for word in re.findall(r"[^\W\d_]{6,}", text.casefold())}
+
+
 def _values(study: Study, quality: Quality) -> Check:
     if quality.platform is None or quality.platform not in study.matrices:
         return Check("values", 0, "fail", "The files of the study hold no matrix of values.")

@@ -14,8 +14,10 @@ from ..records import Check, Study, Verdict
 from .comparisons import Asked, Modelled, modelled
 from .factors import role_of
 from .formula import quoted
-from .groups import with_groups
+from .groups import SOURCE_GROUP, TITLE_GROUP, with_groups
 from .pairing import pairing_of
+
+_OWN_COLUMNS = ("title", "source_name", "organism", "platform")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +95,7 @@ def _sheet(samples: pd.DataFrame, asked: Modelled, block: str | None) -> Iterato
     if len(asked.each) == 1:
         yield from _pairs(sheet, asked, block)
     yield from _hidden(sheet, asked, block)
+    yield from _alike(sheet, asked)
 
 
 def _estimable(asked: Modelled) -> Check:
@@ -172,6 +175,30 @@ def _hidden(sheet: pd.DataFrame, asked: Modelled, block: str | None) -> Iterator
         else:
             said = f"{name!r} is evenly spread over the groups; in the design it may add power."
             yield Check("batch", strength, "ok", said)
+
+
+def _alike(sheet: pd.DataFrame, asked: Modelled) -> Iterator[Check]:
+    """Columns that divide the compared samples as the factor does, in other words: an effect may be that of either."""
+    factor = asked.overall.factor
+    used = {*asked.model.levels, *asked.model.covariates, factor, *_OWN_COLUMNS, TITLE_GROUP, SOURCE_GROUP}
+    sides = [*asked.comparisons.groups["tested"], *asked.comparisons.groups["reference"]]
+    groups = [str(value).strip() for value in sheet.loc[sides, factor]]
+    found = []
+    for name in map(str, sheet.columns):
+        values = [str(value).strip() for value in sheet.loc[sides, name]]
+        pairs = set(zip(groups, values, strict=True))
+        alike = len(pairs) == len(set(groups)) == len(set(values))
+        if name in used or not alike or role_of(name, values)[0] == "batch" or all(map(_same_words, pairs)):
+            continue
+        found.append(f"{name!r} ({', '.join(dict.fromkeys(values))})")
+    if found:
+        said = f"{' and '.join(found)} {'divides' if len(found) == 1 else 'divide'} the samples as {factor!r} does: "
+        yield Check("same groups", tuple(found), "warn", f"{said}what differs may be the effect of either.")
+
+
+def _same_words(levels: tuple[str, str]) -> bool:
+    one, other = (level.casefold() for level in levels)
+    return one in other or other in one
 
 
 def _cramers_v(one: Sequence[str], other: Sequence[str]) -> float:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..errors import DataError, ScaleError
 from ..records import Check, Quality, Study, Verdict
+from .formula import quoted, read_formula
 from .groups import is_nuisance, propose_contrasts, with_groups
 from .hidden import hidden_split
 from .values import Comparable, comparable, principal_components, sample_correlation
@@ -46,11 +47,14 @@ _Y_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "EIF1AY", "EIF2S3Y")
 _OWN_COLUMNS = ("title", "source_name", "organism", "platform")
 
 
-def quality(study: Study, *, platform: str | None = None, factor: str | None = None) -> Quality:
+def quality(
+    study: Study, *, platform: str | None = None, factor: str | None = None, design: str | None = None
+) -> Quality:
     """Every check that the study allows; ``factor`` is what the groups are judged by, else the likeliest
     proposal.
 
-    A study without a matrix is judged too: its check "values" fails and says what its notes say.
+    ``design`` is the formula of an analysis: a batch that it takes in is no longer warned of. A study without a matrix
+    is judged too: its check "values" fails and says what its notes say.
     NoMatrixError where there are several matrices and none was chosen, DesignError for an unknown factor.
     """
     if not study.matrices:
@@ -59,6 +63,7 @@ def quality(study: Study, *, platform: str | None = None, factor: str | None = N
     platform = study.choose_platform(platform)
     samples = study.samples.loc[study.matrices[platform].columns]
     chosen = _factor(study, platform, factor)
+    in_design = _columns_of(design, samples)
     checks = [_metadata(samples)]
     try:
         values = comparable(study, platform)
@@ -76,7 +81,7 @@ def quality(study: Study, *, platform: str | None = None, factor: str | None = N
         _groups(samples, chosen),
         *_library(study, platform),
         *_sex(study, platform, values, samples),
-        *_batch(samples, values, chosen),
+        *_batch(samples, values, chosen, in_design),
         *_hidden(study, platform, values, samples, outliers),
     ]
     return _graded(study, platform, checks, values.decision.scale, tuple(outliers))
@@ -310,9 +315,20 @@ def _sex_of(text: str) -> str:
     return {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}.get(word, "")
 
 
-def _batch(samples: pd.DataFrame, values: Comparable, factor: str | None) -> Iterator[Check]:
+def _columns_of(design: str | None, samples: pd.DataFrame) -> frozenset[str]:
+    if design is None:
+        return frozenset()
+    columns = [str(name) for name in with_groups(samples).columns]
+    return frozenset(used.column for used in read_formula(design, columns)[1])
+
+
+def _batch(
+    samples: pd.DataFrame, values: Comparable, factor: str | None, in_design: frozenset[str]
+) -> Iterator[Check]:
     columns = [str(name) for name in samples.columns if name not in _OWN_COLUMNS and is_nuisance(str(name))]
-    columns = [name for name in columns if 2 <= samples[name].nunique() <= len(samples) // 2]
+    columns = [
+        name for name in columns if name != factor and 2 <= samples[name].nunique() <= len(samples) // 2
+    ]
     if not columns:
         return
     scores = _first_components(values)
@@ -324,11 +340,19 @@ def _batch(samples: pd.DataFrame, values: Comparable, factor: str | None) -> Ite
         )
         yield Check("batch", shares, "fail", sentence)
         return
-    name, share = max(shares.items(), key=lambda item: item[1])
+    # The strongest of those that the design leaves out is what one could still do something about.
+    left_out = {name: share for name, share in shares.items() if name not in in_design}
+    if not any(share >= _BATCH_SHARE for share in left_out.values()):
+        left_out = shares
+    name, share = max(left_out.items(), key=lambda item: item[1])
     sentence = f"{name!r} explains {share:.0%} of the first two principal components beyond chance"
-    if share >= _BATCH_SHARE:
-        sentence += f"; take it into the design: ~ {name} + {factor or 'factor'}."
-    yield Check("batch", shares, "ok" if share < _BATCH_SHARE else "warn", sentence.rstrip(".") + ".")
+    if name in in_design:
+        yield Check("batch", shares, "ok", f"{sentence}; it is in the design.")
+    elif share < _BATCH_SHARE:
+        yield Check("batch", shares, "ok", f"{sentence}.")
+    else:
+        formula = f"~ {quoted(name)} + {quoted(factor) if factor else 'factor'}"
+        yield Check("batch", shares, "warn", f"{sentence}; take it into the design: {formula}.")
 
 
 def _hidden(

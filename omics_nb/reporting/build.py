@@ -128,7 +128,7 @@ def _same_result(result: DEResult, enrichment: Enrichment | None) -> None:
 def _judge(study: Study, result: DEResult) -> Quality:
     from ..analysis.quality import quality
 
-    return quality(study, platform=result.platform, factor=result.contrast.factor)
+    return quality(study, platform=result.platform, factor=result.contrast.factor, design=result.design)
 
 
 def _gene_sets(result: DEResult) -> tuple[Enrichment | None, str]:

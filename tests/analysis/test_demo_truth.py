@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from omics_nb.analysis.de import differential_expression
+from omics_nb.analysis.formula import quoted
 from omics_nb.analysis.quality import quality
 from omics_nb.records import Study
 from omics_nb.sources import open_source
@@ -38,7 +39,8 @@ def test_a_batch_that_the_sheet_tells_is_warned_of_with_the_design_to_take(acces
     assert known.contrast is not None
     check = quality(study, factor=known.contrast.factor).check("batch")
     assert check.verdict == "warn"
-    assert f"{known.batch_column} + " in check.sentence
+    assert known.batch_column is not None
+    assert f"~ {quoted(known.batch_column)} + " in check.sentence
 
 
 def test_a_batch_that_the_sheet_does_not_tell_is_seen_in_the_values() -> None:

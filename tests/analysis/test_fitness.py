@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import omics_nb as omics
-from omics_nb.analysis.fitness import Fitness
+from omics_nb.analysis.fitness import Fitness, nearness
+from omics_nb.records import Contrast
 
 QUESTION = "vemurafenib in melanoma"
 
@@ -67,3 +68,10 @@ def test_the_report_tells_it_with_reasons() -> None:
     assert "Fitness for the question" in page
     assert "The comparison is of what was asked for: vemurafenib" in page
     assert "Fitness" in report.fitness._repr_html_()
+
+
+def test_the_words_of_the_question_choose_between_columns_that_divide_alike() -> None:
+    resistance = omics.understand("tamoxifen resistance in breast cancer")
+    phenotype = Contrast("phenotype", "tamoxifen-resistant", "tamoxifen-sensitive")
+    agent = Contrast("agent", "tamoxifen", "vehicle")
+    assert nearness(phenotype, resistance) > nearness(agent, resistance) > nearness(agent, None)

@@ -116,6 +116,21 @@ def test_batches_in_the_sheet_are_found(make_study: MakeStudy) -> None:
     assert any("no design can tell" in note for note in noted.notes)
 
 
+def test_a_column_that_divides_the_samples_as_the_factor_does_is_named(make_study: MakeStudy) -> None:
+    columns = {
+        "agent": ["vehicle"] * 3 + ["tamoxifen"] * 3,
+        "phenotype": ["sensitive"] * 3 + ["resistant"] * 3,
+        "treatment": ["vehicle for 24 h"] * 3 + ["tamoxifen for 24 h"] * 3,
+        "sex": ["F", "M", "F"] * 2,
+    }
+    study = make_study(np.random.default_rng(1).normal(8, 1, (50, 6)), columns)
+    found = check_design(study, contrast=("agent", "tamoxifen", "vehicle"))
+    check = found.check("same groups")
+    assert check.verdict == "warn"
+    assert check.value == ("'phenotype' (resistant, sensitive)",)
+    assert "the effect of either" in check.sentence
+
+
 def test_small_and_unequal_groups_are_warned_of(make_study: MakeStudy) -> None:
     study = make_study(
         np.random.default_rng(0).normal(8, 1, (50, 12)), {"tissue": ["normal"] * 10 + ["tumor"] * 2}

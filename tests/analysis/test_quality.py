@@ -109,6 +109,39 @@ def test_a_batch_that_rules_the_components_is_warned_of(make_study: MakeStudy) -
     assert "~ batch + treatment" in found.sentence
 
 
+def test_a_batch_that_the_design_takes_in_is_not_warned_of(make_study: MakeStudy) -> None:
+    values = arrays(12)
+    values[:200, 6:] += 1.5
+    columns = {"treatment": ["vehicle", "drug"] * 6, "batch": ["1"] * 6 + ["2"] * 6}
+    found = quality(make_study(values, columns), design="~ batch + treatment").check("batch")
+    assert found.verdict == "ok"
+    assert found.sentence.endswith("; it is in the design.")
+
+
+def test_a_batch_that_is_left_out_is_named_beside_one_that_is_not(make_study: MakeStudy) -> None:
+    values = arrays(12)
+    values[:200, 6:] += 3.0
+    values[200:400, ::4] += 2.0
+    values[200:400, 1::4] += 2.0
+    columns = {
+        "treatment": ["vehicle", "drug"] * 6,
+        "batch": ["1"] * 6 + ["2"] * 6,
+        "flow cell": ["a", "a", "b", "b"] * 3,
+    }
+    found = quality(make_study(values, columns), factor="treatment", design="~ batch + treatment").check(
+        "batch"
+    )
+    assert found.verdict == "warn"
+    assert "~ `flow cell` + treatment" in found.sentence
+
+
+def test_the_factor_itself_is_no_batch(make_study: MakeStudy) -> None:
+    columns = {"treatment": ["vehicle", "drug"] * 6, "batch": ["1"] * 6 + ["2"] * 6}
+    names = [check.name for check in quality(make_study(arrays(12), columns), factor="batch").checks]
+    assert "groups" in names
+    assert "batch" not in names
+
+
 def test_a_batch_that_is_the_treatment_fails(make_study: MakeStudy) -> None:
     columns = {"treatment": ["vehicle"] * 6 + ["drug"] * 6, "batch": ["1"] * 6 + ["2"] * 6}
     found = quality(make_study(arrays(12), columns)).check("batch")
