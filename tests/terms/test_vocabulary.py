@@ -154,6 +154,30 @@ def test_mondo_identifiers_are_those_of_the_mapping(shared: Path) -> None:
     assert [(c.id, x) for c in of("disease") for x in c.xrefs if (c.id, x) not in mapped] == []
 
 
+def test_taxa_and_drugs_are_called_as_the_ontologies_call_them(shared: Path) -> None:
+    """Uberon and the Cell Ontology say beside an identifier of another ontology what it names."""
+    names: dict[str, set[str]] = {}
+    for ontology in ("cl", "uberon_ext"):
+        with gzip.open(shared / "ontology" / f"{ontology}.obo.gz", "rt", encoding="utf-8") as file:
+            for identifier, name in re.findall(
+                r"((?:CHEBI|NCBITaxon):\d+)(?: \{[^}\n]*\})? ! ([^\n{]+)", file.read()
+            ):
+                names.setdefault(identifier, set()).add(name.strip().casefold())
+    known = [concept for concept in of("organism", "drug") if concept.id in names]
+    assert len(known) >= 30
+    other = {
+        c.id: names[c.id]
+        for c in known
+        if names[c.id].isdisjoint(n.removeprefix("=").casefold() for n in (c.label, *c.synonyms))
+    }
+    # ChEBI says which form of a molecule the body makes, and calls antibiotics by a wider name.
+    assert other == {
+        "CHEBI:18357": {"(r)-noradrenaline"},
+        "CHEBI:28918": {"(r)-adrenaline"},
+        "CHEBI:33281": {"antimicrobial agent"},
+    }
+
+
 def test_genes_agree_with_hgnc(shared: Path) -> None:
     with gzip.open(shared / "ontology" / "hgnc_complete_set.txt.gz", "rt", encoding="utf-8") as file:
         symbols = {
