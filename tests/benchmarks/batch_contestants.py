@@ -50,6 +50,45 @@ def ploomber(rows: list[dict[str, Any]], out: Path) -> None:
     dag.build(force=True)
 
 
+def jupyter_scheduler(rows: list[dict[str, Any]], out: Path) -> None:
+    """Four jobs at once, as it begins each job when it is made, however many there are."""
+    import shutil
+
+    from jupyter_scheduler.environments import CondaEnvironmentManager
+    from jupyter_scheduler.models import CreateJob
+    from jupyter_scheduler.orm import create_tables
+    from jupyter_scheduler.scheduler import Scheduler
+
+    database = f"sqlite:///{out / 'jobs.sqlite'}"
+    create_tables(database)
+    shutil.copy(NOTEBOOK, out / NOTEBOOK.name)
+    scheduler = Scheduler(str(out), CondaEnvironmentManager(), db_url=database)
+    at_work: list[str] = []
+    for at, row in enumerate(rows):
+        at_work = _until(scheduler, at_work, 3)
+        given = {**row, "out": str(out / f"{at}.html")}
+        code = {name: repr(value) for name, value in given.items()}  # it pastes texts into a cell as they are
+        model = CreateJob(
+            input_uri=NOTEBOOK.name, name=str(at), runtime_environment_name="here", parameters=code,
+            output_formats=["ipynb"],
+        )  # fmt: skip
+        at_work.append(scheduler.create_job(model))
+    _until(scheduler, at_work, 0)
+    assert len(list(out.glob("*.html"))) == len(rows)
+
+
+def _until(scheduler: Any, jobs: list[str], n: int) -> list[str]:
+    """Wait until no more than ``n`` of the jobs are at work; those that are."""
+    while True:
+        found = {job: scheduler.get_job(job, job_files=False) for job in jobs}
+        failed = [item.status_message for item in found.values() if item.status == "FAILED"]
+        assert not failed, failed
+        left = [job for job, item in found.items() if item.status != "COMPLETED"]
+        if len(left) <= n:
+            return left
+        time.sleep(0.1)
+
+
 def warm(rows: list[dict[str, Any]], out: Path) -> None:
     import omics_nb as omics
 
@@ -62,6 +101,7 @@ _CONTESTANTS = {
     "papermill, 4 processes": processes,
     "omics_nb batch": batch,
     "ploomber, 4 processes": ploomber,
+    "jupyter-scheduler": jupyter_scheduler,
     "warm": warm,
 }
 

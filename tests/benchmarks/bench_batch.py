@@ -3,7 +3,7 @@
 Run by ``python -m tests.benchmarks.bench_batch [--rows N] [--small] [--only PART]``. Everybody gets the same notebook,
 the same rows and the same warm cache of downloads; papermill writes the notebook, the batch an HTML page and a
 thumbnail besides. Each contestant is a process of its own with a store of its own. Ploomber, with its parallel
-executor, and jupyter-scheduler, all of whose jobs are made at once, run where they can be imported.
+executor, and jupyter-scheduler, with four jobs at once, run where they can be imported.
 
 Then: seconds of a row beyond its cells, for a notebook that does next to nothing; what a store and summary of 10,000
 rows cost; memory of the driving process from row 50 to row 500.
@@ -51,6 +51,7 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         os.environ |= {"OMICS_CACHE": str(Path(name) / "cache"), "OMICS_SOURCE": "demo"}
+        os.environ["PLOOMBER_STATS_ENABLED"] = "false"
         for part in [options.only] if options.only else parts:
             parts[part](Path(name))
 
