@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,11 @@ _POLICY = (
 )
 _OWN = ("row", "name", "state", "seconds", "peak_mb", "error")
 _SHOWN_IN_CELL = 50
+#: A table of more columns than these is wider than a screen; its rows are cards then.
+_COLUMNS = 11
+#: How many letters of an error are shown before it is opened.
+_CAUSE = 240
+_WHERE = re.compile(r"(?P<where>cell \d+ \(.*?\)): (?P<cause>.+)", re.DOTALL)
 _GENES = 30
 
 
@@ -118,9 +124,10 @@ def _rows_table(rows: Sequence[RowInfo]) -> Html:
         _row(row, record, others, numeric, (wrong, picture))
         for row, record in zip(rows, records, strict=True)
     ]
+    many = "cards" if len(names) > _COLUMNS else None
     return el(
         "div",
-        el("table", el("thead", el("tr", head)), el("tbody", body), id="rows"),
+        el("table", el("thead", el("tr", head)), el("tbody", body), id="rows", class_=many),
         class_="scroll",
         role="region",
         tabindex=0,
@@ -144,26 +151,51 @@ def _row(
 ) -> Html:
     seconds = None if row.seconds is None or row.state not in ENDED else row.seconds
     cells = [
-        el("td", row.row, class_="num"),
+        el("td", row.row, class_="num", data_name="row"),
         el("th", _links(row), scope="row"),
         el(
             "td",
             el("span", row.state, class_=f"state {_slug(row.state)}"),
             el("small", row.at) if row.at else None,
         ),
-        el("td", "" if seconds is None else f"{seconds:.1f} s", class_="num", data_value=seconds),
+        el(
+            "td",
+            "" if seconds is None else f"{seconds:.1f} s",
+            class_="num",
+            data_value=seconds,
+            data_name="time",
+        ),
     ]
     wrong, picture = shown
     if wrong:
-        cells.append(el("td", el("span", row.error, class_="error") if row.error else ""))
+        cells.append(el("td", _wrong(row.error) if row.error else "", class_="wrong"))
     if picture:
-        cells.append(el("td", _picture(row)))
+        cells.append(el("td", _picture(row), class_="picture"))
     for name in others:
         value = record.get(name)
         cells.append(
-            el("td", _text(value), class_="num" if name in numeric else None, data_value=_plain(value))
+            el(
+                "td",
+                _text(value),
+                class_="num" if name in numeric else None,
+                data_value=_plain(value),
+                data_name=name,
+            )
         )
     return el("tr", cells, data_state=row.state)
+
+
+def _wrong(error: str) -> Html:
+    """An error with its cause first and where it arose below; what is long is behind its beginning, whole."""
+    found = _WHERE.match(error)
+    cause, where = (found["cause"], found["where"]) if found else (error, "")
+    first = cause.strip().partition("\n")[0]
+    if len(cause) <= _CAUSE:
+        told = el("span", cause)
+    else:
+        begin = first if len(first) <= _CAUSE else f"{first[: _CAUSE - 1]}…"
+        told = el("details", el("summary", begin), el("span", cause))
+    return el("div", told, el("small", where) if where else None, class_="error")
 
 
 def _links(row: RowInfo) -> Html:
@@ -193,6 +225,8 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "; ".join(value)  # as a table writes it
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
 
 

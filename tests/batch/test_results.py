@@ -178,6 +178,42 @@ def test_the_page_sorts_filters_and_asks_nobody(done: Batch) -> None:
     assert told == []
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_page_of_many_columns_fits_the_screen_and_tells_the_cause_first(wide: Batch, width: int) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium")
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.goto((wide.out / "index.html").as_uri())
+        for part in ("html", ".scroll"):
+            assert page.locator(part).evaluate("part => part.scrollWidth <= part.clientWidth"), part
+        [error] = page.locator(".error").all()
+        assert error.inner_text().startswith("ValueError: no matrix")
+        assert "the end" not in error.inner_text()
+        error.locator("summary").click()
+        assert "the end" in error.inner_text()
+        assert "cell 3 (" in error.locator("small").inner_text()
+        page.get_by_role("button", name="p11").click()
+        page.get_by_role("button", name="p11").click()
+        assert page.locator("#rows tbody th").first.inner_text().startswith("2")
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Batch]:
+    """A batch of many parameters, one of whose rows fails with a long error."""
+    folder = tmp_path_factory.mktemp("wide")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMICS_DATA", str(folder / "data"))
+        patch.setenv("OMICS_CONFIG", str(folder / "none.toml"))
+        names = [f"p{at}" for at in range(12)]
+        code = "if p11 == 1: raise ValueError('no matrix ' + 'of any kind ' * 40 + 'the end')"
+        notebook = write_notebook(folder / "n.ipynb", code, parameters="\n".join(f"{n} = None" for n in names))
+        rows = [{**dict.fromkeys(names, "a long value " * 3), "p11": at} for at in (1, 2)]
+        yield start_batch(rows, notebook, out=folder / "out", name="{row}").wait(120)
+
+
 def shell(*words: str) -> Any:
     return CliRunner().invoke(main, ["batch", *words])
 
