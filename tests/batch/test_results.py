@@ -209,7 +209,9 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Batch]:
         patch.setenv("OMICS_CONFIG", str(folder / "none.toml"))
         names = [f"p{at}" for at in range(12)]
         code = "if p11 == 1: raise ValueError('no matrix ' + 'of any kind ' * 40 + 'the end')"
-        notebook = write_notebook(folder / "n.ipynb", code, parameters="\n".join(f"{n} = None" for n in names))
+        notebook = write_notebook(
+            folder / "n.ipynb", code, parameters="\n".join(f"{n} = None" for n in names)
+        )
         rows = [{**dict.fromkeys(names, "a long value " * 3), "p11": at} for at in (1, 2)]
         yield start_batch(rows, notebook, out=folder / "out", name="{row}").wait(120)
 
