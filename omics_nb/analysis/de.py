@@ -141,20 +141,10 @@ def differential_expression(
         scale_decision=decision,
         source=study.source,
         synthetic=study.synthetic,
-        notes=(
-            *notes,
-            *model.notes,
-            *_notes_on_samples(model, asked.comparisons.groups),
-            *sheet_warnings(study.samples.loc[list(model.samples)], asked, block),
-            *fitted.notes,
-            *_notes_on_options(options),
-        ),
+        notes=(*notes, *_notes_on_model(study, asked, block), *fitted.notes, *_notes_on_options(options)),
         versions=versions(),
         options=told,
     )
-    if shrink:
-        said = "Fold changes are drawn towards 0 by a normal prior; P-values are of those that are not."
-        result = replace(result, notes=(*result.notes, said))
     return replace(result, each=_each(result, study, matrix.index, asked, fitted))
 
 
@@ -289,6 +279,16 @@ def symbols(study: Study, platform: str, index: pd.Index) -> list[str]:
     return [str(symbol) for symbol in known.reindex(index).fillna("")]
 
 
+def _notes_on_model(study: Study, asked: Modelled, block: str | None) -> tuple[str, ...]:
+    model = asked.model
+    used = study.samples.loc[list(model.samples)]
+    return (
+        *model.notes,
+        *_notes_on_samples(model, asked.comparisons.groups),
+        *sheet_warnings(used, asked, block),
+    )
+
+
 def _notes_on_samples(model: Design, groups: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     others = len(model.samples) - sum(len(members) for members in groups.values())
     notes = []
@@ -312,4 +312,8 @@ def _notes_on_options(options: Options) -> tuple[str, ...]:
     if options.lfc:
         notes += (f"Tested is whether the change is larger than {options.lfc:g} (log2), in place of 0.",)
     said = [name for name, on in prior if on]
-    return (*notes, f"The prior variance uses {' and '.join(said)}.") if said else notes
+    if said:
+        notes += (f"The prior variance uses {' and '.join(said)}.",)
+    if options.shrink:
+        notes += ("Fold changes are drawn towards 0 by a normal prior; P-values are of those that are not.",)
+    return notes

@@ -73,7 +73,8 @@ def deseq2_p(seed: int) -> np.ndarray:
 
 
 METHODS: dict[str, Any] = {"limma": limma_p, "voom": voom_p, "edger": edger_p, "deseq2": deseq2_p}
-# DESeq2's Wald test takes the dispersion for known, in R as here, and with five against five misses the level.
+# DESeq2's Wald test takes the dispersion for known, and with five against five misses the level: 8.79 % over the 200
+# studies, here and by R's DESeq2 (``bench_power``).
 MOST_FALSE = {"limma": 0.05, "voom": 0.05, "edger": 0.05, "deseq2": 0.1}
 
 
