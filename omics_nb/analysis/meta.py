@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.special import gammaln
 
 from .. import display
+from ..display.numbers import counted
 from ..errors import AnalysisError, NotFoundError
 from ..records import DEResult
 from .limma import benjamini_hochberg
@@ -316,8 +317,8 @@ def _notes(results: Sequence[DEResult], n_left_out: int, min_studies: int, test:
         notes.append(f"The factor has different names: {', '.join(sorted(factors))}.")
     if test != "normal" and len(results) < 4:
         notes.append(
-            f"With {len(results)} studies the test has {len(results) - 1} degrees of freedom and little power; "
-            "P.common, "
+            f"With {len(results)} studies the test has {counted(len(results) - 1, 'degree')} of freedom and little "
+            "power; P.common, "
             "which takes the effect for one and the same everywhere, is beside it."
         )
     return tuple(notes)

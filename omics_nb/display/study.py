@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from .markup import Html, accession_link, card, el, facts, fold, join, notes, source_line, table
@@ -183,10 +183,16 @@ def fitness_html(found: Fitness) -> str:
     )
 
 
-def fitness_body(found: Fitness) -> Html:
-    """Score and each check with its verdict and sentence."""
-    rows = [(check.name, verdict_mark(check.verdict), check.sentence) for check in found.checks]
-    score = el("p", f"Fitness {found.score:.2f} of 1, from the data.")
+def fitness_body(found: Fitness, *, below: Collection[str] = ()) -> Html:
+    """Score and each check with its verdict and sentence; those of ``below`` are shown elsewhere."""
+    rows = [
+        (check.name, verdict_mark(check.verdict), check.sentence)
+        for check in found.checks
+        if check.name not in below
+    ]
+    n_below = len(found.checks) - len(rows)
+    more = f", with {counted(n_below, 'check')} of the quality below" if n_below else ""
+    score = el("p", f"Fitness {found.score:.2f} of 1, from the data{more}.")
     return join([score, table("Fitness for the question", ("Check", "Verdict", "Reason"), rows)])
 
 

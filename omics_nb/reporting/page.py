@@ -178,7 +178,8 @@ def _prose(name: str, text: str) -> Html | None:
 
 
 def _quality(report: Report) -> Html:
-    fit = study.fitness_body(report.fitness) if report.fitness else None
+    shown = {check.name for check in report.quality.checks}
+    fit = study.fitness_body(report.fitness, below=shown) if report.fitness else None
     return join([fit, study.quality_body(report.quality), _figures(report, of_samples=True)])
 
 
