@@ -227,7 +227,7 @@ def value_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.4g}"
     if isinstance(value, dict):
         return shorten(", ".join(f"{name}: {value_text(part)}" for name, part in value.items()), 80)
     if isinstance(value, (list, tuple, set, frozenset)):
