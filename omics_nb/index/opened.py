@@ -49,8 +49,10 @@ from .snippets import Snippet, snippet
 if TYPE_CHECKING:
     import tantivy
 
-#: So many studies, or this times the limit, are ranked by the rules of ``search_headers``.
-RANKED_AT_LEAST, RANKED_TIMES = 100, 3
+#: So many studies, or this times the limit, are ranked by the rules of ``search_headers``: for 97 % of 120
+#: questions the first ten are those of ranking all.
+RANKED_AT_LEAST, RANKED_TIMES = 80, 3
+#: Where a question asks for more things than these, all its conditions are counted in one pass.
 FEW_THINGS = 2
 #: So many of the studies that a condition removed are named.
 MAX_LISTED = 6
@@ -145,7 +147,7 @@ class Index:
         They are those that ``search_headers`` finds, and those in which a tissue, cell type or disease of the query
         was recognised by a name that the query does not carry. ``within`` are accessions (or hits) to search among.
         By relevance, the order is that of ``search_headers`` among the studies that the index's own scores put first
-        (at least 100, three times the limit), and only these are held against what samples tell. By date or samples,
+        (at least 80, three times the limit), and only these are held against what samples tell. By date or samples,
         the largest come first, and equal ones in no order that is promised. A word longer than 65,530 bytes is not
         found. ``chosen`` replaces the four before it.
         """
