@@ -26,7 +26,7 @@ _ADVICE: dict[type[Exception], str] = {
     errors.DataError: "Choose another study, or open this one in a notebook to look at its files.",
     errors.DesignError: "Choose other groups, with at least two samples on each side.",
     errors.ScaleError: "Choose another platform or study whose values fit the method.",
-    errors.SettingsError: "Correct the setting and restart the kernel.",
+    errors.SettingsError: "Correct it where it was given: in the form, in the cell or in the settings file.",
 }
 _UNKNOWN = "This is a fault of the program, not yours. The details below help those who mend it."
 
