@@ -18,13 +18,11 @@ RUNNER = [block for block in BLOCKS if "omics_nb.workflow" in block]
 NEEDS_NETWORK = re.compile(r"^.*(?:source=\"ncbi\"|\badata\b).*$", re.M)
 
 
-def test_the_blocks_for_cells_run_one_after_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_blocks_for_cells_run_one_after_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in IN_CELLS:
-        exec(compile(NEEDS_NETWORK.sub("", block), "README.md", "exec"), names)  # noqa: S102 - our own text
+        exec(compile(NEEDS_NETWORK.sub("", block), "README.md", "exec"), names)
     assert {"hits", "study", "result", "query", "meta", "run"} <= set(names)
     assert (tmp_path / "report.html").is_file()
     assert (tmp_path / "volcano.svg").is_file()

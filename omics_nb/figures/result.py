@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..analysis.formula import close_to
 from ..analysis.groups import with_groups
 from ..analysis.values import comparable
 from ..display.result import threshold_text
@@ -233,8 +234,9 @@ def _asked(result: DEResult, data: pd.DataFrame, labels: Iterable[str]) -> list[
     for label in labels:
         at = data.index[(data["feature"] == label) | (data["name"].str.casefold() == label.casefold())]
         if len(at) == 0:
+            near = close_to(label, {*data["name"], *data["feature"]})
             raise DataError(
-                f"{result.accession} has no feature or symbol {label!r} with a result", label=label
+                f"{result.accession} has no feature or symbol {label!r} with a result{near}", label=label
             )
         asked += [int(i) for i in at]
     return asked

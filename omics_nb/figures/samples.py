@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..analysis.de import symbols
+from ..analysis.formula import close_to
 from ..analysis.groups import with_groups
 from ..analysis.values import Comparable, comparable, principal_components, sample_correlation
 from ..errors import DataError
@@ -234,8 +235,9 @@ def _row_of(study: Study, feature: str, platform: str, features: pd.Index) -> in
         named = np.array([name.casefold() for name in symbols(study, platform, features)])
         at = np.flatnonzero(named == feature.casefold())
     if len(at) == 0:
+        near = close_to(feature.upper(), {*map(str.upper, named), *features.astype(str)})
         raise DataError(
-            f"{study.accession} has no feature or symbol {feature!r} on {platform}", feature=feature
+            f"{study.accession} has no feature or symbol {feature!r} on {platform}{near}", feature=feature
         )
     if len(at) == 1:
         return int(at[0])

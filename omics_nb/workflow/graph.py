@@ -293,6 +293,13 @@ class Flow:
 
     def check_inputs(self, given: Mapping[str, object]) -> None:
         """FlowError if an input is missing or not known, with the step that waits for it and the nearest name."""
+        for name in given:
+            if name not in self.inputs:
+                raise FlowError(
+                    f"flow {self.name!r} takes no input {name!r}; it takes {', '.join(self.inputs) or 'none'}"
+                    f"{_nearest(name, list(self.inputs))}",
+                    unknown=name,
+                )
         for name, needed in self.inputs.items():
             if needed and name not in given:
                 waiting = next(
@@ -301,15 +308,8 @@ class Flow:
                 names = [item.name for item in self.steps]
                 raise FlowError(
                     f"flow {self.name!r} needs {name!r}: step {waiting!r} waits for it, it was not given and no step "
-                    f"has that name{_nearest(name, [*names, *given])}",
+                    f"has that name{_nearest(name, names)}",
                     missing=name,
-                )
-        for name in given:
-            if name not in self.inputs:
-                raise FlowError(
-                    f"flow {self.name!r} takes no input {name!r}; it takes {', '.join(self.inputs) or 'none'}"
-                    f"{_nearest(name, list(self.inputs))}",
-                    unknown=name,
                 )
 
     def __call__(self, **inputs: object) -> Any:

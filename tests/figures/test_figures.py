@@ -171,8 +171,8 @@ def test_a_gene_is_found_by_symbol_or_identifier(array_study: Study) -> None:
     by_identifier = figures.gene(array_study, "F5", "treatment")
     assert by_identifier.text == by_symbol.text
     assert "gene5 (f5) in" in by_identifier.text.casefold()
-    with pytest.raises(DataError, match="NOSUCH"):
-        figures.gene(array_study, "NOSUCH", "treatment")
+    with pytest.raises(DataError, match="'genes5' on GPL1; did you mean 'GENE"):
+        figures.gene(array_study, "genes5", "treatment")
     with pytest.raises(DesignError, match="treatment"):
         figures.gene(array_study, "F5", "dose")
 

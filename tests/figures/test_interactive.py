@@ -136,8 +136,8 @@ def test_pointing_at_a_gene_tells_its_numbers(result: DEResult) -> None:
 def test_names_that_one_asks_for_are_written(result: DEResult) -> None:
     document = figures.volcano(result, n_labels=0, labels=["gene150", "F160"]).to_plotly()
     assert {note["text"] for note in document["layout"]["annotations"]} == {"GENE150", "GENE160"}
-    with pytest.raises(DataError, match="'NOSUCH'"):
-        figures.volcano(result, labels=["NOSUCH"])
+    with pytest.raises(DataError, match="'GENE15O' with a result; did you mean 'GENE15"):
+        figures.volcano(result, labels=["GENE15O"])
 
 
 @given(

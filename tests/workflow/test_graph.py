@@ -77,8 +77,10 @@ def test_a_flow_needs_steps() -> None:
 
 def test_missing_and_unknown_inputs_say_the_nearest_name() -> None:
     flow = Flow("f", [hits, study])
-    with pytest.raises(FlowError, match="needs 'query': step 'hits' waits for it.*did you mean 'quory'"):
+    with pytest.raises(FlowError, match="takes no input 'quory'.*did you mean 'query'"):
         flow(quory="a")
+    with pytest.raises(FlowError, match="needs 'query': step 'hits' waits for it"):
+        flow(pick=1)
     with pytest.raises(FlowError, match="takes no input 'pik'; it takes query, pick; did you mean 'pick'"):
         flow(query="a", pik=1)
 
