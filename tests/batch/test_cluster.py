@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +69,35 @@ def test_a_worker_that_is_killed_costs_its_rows_one_more_try(
     assert batch.counts == {"done": 4}
     assert Counter(n for n, _ in begun(mark)) == {n: 2 if n in hit else 1 for n in (1, 2, 3, 4)}
     assert [row.result["attempts"] for row in batch.rows] == [2 if n in hit else 1 for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.slow
+def test_a_batch_from_a_shell_runs_on_workers_and_outlives_one_of_them(
+    client: Any, tmp_path: Path, gated: tuple[Path, Path]
+) -> None:
+    notebook, mark = gated
+    table = tmp_path / "rows.csv"
+    table.write_text("n\n1\n2\n")
+    words = ["batch", "run", table, "--notebook", notebook, "--out", tmp_path / "out", "--jobs", 2, "--json"]
+    words += ["--name", "{n}", "--executor", f"dask:{client.scheduler.address}"]
+    shell = subprocess.Popen(
+        [sys.executable, "-c", "from omics_nb.cli import main; main()", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: len(begun(mark)) == 2)
+    workers = {n: worker_of(pid) for n, pid in begun(mark)}
+    assert shell.pid not in {worker.pid for worker in workers.values()}
+    lost = workers[1]
+    hit = [n for n, worker in workers.items() if worker == lost]
+    lost.kill()
+    wait_for(lambda: len(begun(mark)) == 2 + len(hit))
+    Path(f"{mark}.open").touch()
+    said, complained = shell.communicate(timeout=120)
+    assert shell.returncode == 0, complained
+    assert json.loads(said)["counts"] == {"done": 2}
+    assert Counter(n for n, _ in begun(mark)) == {n: 2 if n in hit else 1 for n in (1, 2)}
 
 
 def test_a_cancel_reaches_rows_on_workers(client: Any, tmp_path: Path, gated: tuple[Path, Path]) -> None:
