@@ -67,7 +67,7 @@ def test_a_run_is_found_again_after_a_reload_and_cancelled_at_once(
         [...document.querySelectorAll(".omics-run button")].find((b) => b.textContent === "Cancel").click();
     })"""
     )
-    assert took_ms < 1000  # 0.3 s on a machine that does nothing else
+    assert took_ms <= 300
     state(page, "cancelled")
     page.get_by_role("button", name="Run again").wait_for()
     accessible(page)
