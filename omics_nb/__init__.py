@@ -52,10 +52,10 @@ if TYPE_CHECKING:
     from .agents.summarise import summarise as summarise
     from .analysis.enrichment import Enrichment as Enrichment
     from .analysis.meta import MetaAnalysis as MetaAnalysis
-    from .batch.batches import check_batch as check_batch
     from .batch.batches import get_batch as get_batch
     from .batch.batches import list_batches as list_batches
     from .batch.batches import start_batch as start_batch
+    from .batch.check import check_batch as check_batch
     from .errors import OmicsError as OmicsError
     from .flows import get_run as get_run
     from .flows import list_flows as list_flows
@@ -84,7 +84,8 @@ _HOMES = {
     "agents.saved": "save_search saved_search",
     "agents.search": "search similar",
     "agents.summarise": "summarise",
-    "batch.batches": "check_batch get_batch list_batches start_batch",
+    "batch.batches": "get_batch list_batches start_batch",
+    "batch.check": "check_batch",
     "analysis.enrichment": "Enrichment",
     "analysis.meta": "MetaAnalysis",
     "errors": "OmicsError",

@@ -28,6 +28,7 @@ from .agents.enrichment import enrich
 from .agents.query import understand
 from .agents.report import report as write_report
 from .agents.search import search
+from .analysis.contrasts import read_contrasts
 from .analysis.de import OPTIONS, Method
 from .analysis.design import check_contrast
 from .analysis.enrichment import Enrichment, GeneSets, read_gene_sets
@@ -163,25 +164,13 @@ def _choose(
     """The comparison to make in a study: the given one, or the proposal that the question is nearest to."""
     if contrast is not None:
         sheet = with_groups(study.samples)
-        given = tuple(check_contrast(study.accession, sheet, one) for one in _contrasts(contrast))
+        given = tuple(check_contrast(study.accession, sheet, one) for one in read_contrasts(contrast))
         several = given if len(given) > 1 else ()
         return Chosen(
             study, study.choose_platform(platform), given[0], "The comparison was given.", several=several
         )
     best = best_proposal(study, platform, query)
     return Chosen(study, best.platform, best.contrast, best.reason, design=best.design)
-
-
-def _contrasts(contrast: Contrasts) -> tuple[Contrast, ...]:
-    """One contrast, or a list of several that are tested together."""
-    alone = not isinstance(contrast, str) and any(isinstance(part, str) for part in contrast)
-    each = [contrast] if alone else list(contrast)
-    for one in each or [contrast]:
-        if isinstance(one, str) or len(one) != 3 or not all(isinstance(part, str) for part in one):
-            raise DesignError(
-                f"a contrast is three texts, [factor, tested, reference], not {one!r}; in a table: a; b; c"
-            )
-    return tuple(Contrast(*map(str, one)) for one in each)
 
 
 def quality(chosen: Chosen, design: str | None = None) -> Quality:
@@ -392,7 +381,7 @@ def start_report(
         with suppress(RunNotFoundError):
             return get_run(run_id)
     given = {
-        "contrast": _as_lists(_contrasts(contrast)) if contrast else None,
+        "contrast": _as_lists(read_contrasts(contrast)) if contrast else None,
         "platform": platform,
         "design": design,
         "method": method,

@@ -1,10 +1,11 @@
-"""Where the project's notebooks lie."""
+"""Where the project's notebooks lie, and what a notebook says that it takes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from .errors import DataError
+from .errors import DataError, MissingExtraError
 
 _PACKAGE = Path(__file__).resolve().parent
 #: In an installed wheel, then in a checkout.
@@ -17,3 +18,20 @@ def find_notebook(name: str = "report.ipynb") -> Path:
         if (folder / name).is_file():
             return folder / name
     raise DataError(f"no notebook {name!r} in {' or '.join(str(folder) for folder in _FOLDERS)}", name=name)
+
+
+def declared_parameters(notebook: Path) -> dict[str, dict[str, Any]]:
+    """What the notebook's cell tagged ``parameters`` declares: name → name, inferred type, default, help."""
+    try:
+        import papermill
+    except ImportError as error:
+        raise MissingExtraError(
+            "papermill is needed to read a notebook's parameters; run: pip install 'omics-nb[notebook]'",
+            extra="notebook",
+        ) from error
+    if not notebook.is_file():
+        raise DataError(f"no notebook at {notebook}", path=notebook)
+    # papermill fills {names} in paths; a path is meant as it is here.
+    path = str(notebook).replace("{", "{{").replace("}", "}}")
+    found: dict[str, dict[str, Any]] = papermill.inspect_notebook(path)
+    return found

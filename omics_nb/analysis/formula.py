@@ -16,6 +16,9 @@ from typing import Any
 from ..errors import DesignError
 
 _OPERATOR = re.compile(r"\*\*|[-+*:/^()~]|\d+(?!\w)")
+#: A formula whose columns are not known: brackets, operators, and words with what is written close behind them.
+_WRITTEN = re.compile(r"[()]|\*\*|[-+*:/^]|[^\s()*:/^+-][^\s()*:/^]*")
+_BINARY = ("+", "-", "*", "**", ":", "/", "^")
 _CALL = re.compile(r"(C|numeric)\s*\(\s*")
 
 
@@ -62,6 +65,30 @@ def read_formula(formula: str, columns: list[str]) -> tuple[str, tuple[Used, ...
     if not parts:
         raise DesignError("the design is empty; write for example '~ treatment'")
     return "~ " + " ".join(parts), tuple(used.values())
+
+
+def check_syntax(formula: str) -> None:
+    """DesignError for what is no formula over any sample sheet: nothing in it, an operator without its term, a bracket
+    or a backtick without the other. Names are taken as they come, for ``CD4+`` or ``dose (mg)`` may be columns.
+    """
+    text = formula.strip().removeprefix("~")
+    if "~" in text:
+        raise DesignError(f"a design begins with ~ and has no other: '~ treatment + age', not {formula!r}")
+    if text.count("`") % 2:
+        raise DesignError(f"a backtick of {formula!r} has no other; a name is written `disease state`")
+    depth, before = 0, "("
+    for part in [*_WRITTEN.findall(re.sub(r"`[^`]*`", "x", text)), ")"]:
+        depth += (part == "(") - (part == ")")
+        sign = part == "-" or (part == "+" and before == "(")
+        if (part == ")" or (part in _BINARY and not sign)) and before in ("(", *_BINARY):
+            raise DesignError(f"a term is missing in {formula!r} {_place(before)}: '~ treatment + age'")
+        before = part
+    if depth != -1:
+        raise DesignError(f"the brackets of {formula!r} do not match")
+
+
+def _place(before: str) -> str:
+    return "at the beginning or in empty brackets" if before == "(" else f"after {before!r}"
 
 
 def shown(text: str, used: tuple[Used, ...]) -> str:

@@ -22,17 +22,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batches import Batch as Batch
-    from .batches import check_batch as check_batch
     from .batches import get_batch as get_batch
     from .batches import list_batches as list_batches
     from .batches import start_batch as start_batch
+    from .check import check_batch as check_batch
     from .kernel import secret as secret
     from .kernel import tell as tell
     from .table import read_table as read_table
 
 _HOME_OF = {
-    **dict.fromkeys("Batch check_batch get_batch list_batches start_batch".split(), "batches"),
+    **dict.fromkeys("Batch get_batch list_batches start_batch".split(), "batches"),
     **dict.fromkeys("secret tell".split(), "kernel"),
+    "check_batch": "check",
     "read_table": "table",
 }
 

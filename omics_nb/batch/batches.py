@@ -11,19 +11,19 @@ import contextlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import flows, settings
+from .. import flows
 from ..errors import DataError, RunError, RunNotFoundError, SettingsError
 from ..workflow import Context, Flow, Run, list_runs, open_run, step
 from ..workflow import start as start_run
 from ..workflow.tables import ACTIVE
 from . import keeper
-from .check import Checked, Planned, check
+from .check import Planned, check, source_of
 from .keys import code_hash, forget_folders, row_key
 from .ledger import STEP, Ledger, RowInfo
 from .mail import check_addresses
@@ -31,14 +31,13 @@ from .names import DEFAULT
 from .places import Places, make_folder, read_record, stop_marker, write_record
 from .row import Plan
 from .table import read_table
-from .targets import Target, flow_target, notebook_target
+from .targets import Target, target_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .news import News
-
-    Rows = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]
+    from .table import Source
 
 FLOW = "batch"
 _LONGEST_PATH = 200
@@ -80,21 +79,8 @@ def default_jobs() -> int:
 BATCH = batch_flow()
 
 
-def check_batch(
-    table: Rows, notebook: str | Path | None = None, *, flow: str | None = None, name: str = DEFAULT
-) -> Checked:
-    """The table against what the notebook or flow declares; nothing runs. Shows every problem, each by its row."""
-    return check(read_table(table), _target(notebook, flow), name=name)
-
-
-def _target(notebook: str | Path | None, flow: str | None) -> Target:
-    if (notebook is None) == (flow is None):
-        raise SettingsError("a batch runs a notebook or a flow for each row; give one of both")
-    return notebook_target(notebook) if notebook is not None else flow_target(str(flow))
-
-
 def start_batch(
-    table: Rows,
+    table: Source,
     notebook: str | Path | None = None,
     *,
     out: str | Path,
@@ -105,6 +91,7 @@ def start_batch(
     jobs: int | None = None,
     executor: Any = None,
     skip_invalid: bool = False,
+    look: bool = True,
     fail_fast: bool = False,
     row_timeout_s: float | None = None,
     cell_timeout_s: float | None = None,
@@ -128,6 +115,11 @@ def start_batch(
         notebook saves, ``index.html`` for all.
     name
         What outputs are called, ``{row:04}-{label}`` or such as ``{study}``.
+    source
+        Where studies come from, the settings' where nobody says. It becomes the value of the parameter that means the
+        source, in rows that have none of their own.
+    look
+        Hold each row against its source before anything runs: study, groups, columns of the design.
     jobs, executor
         How many rows run at once (one more than there are processors), and where: see
         :func:`omics_nb.workflow.start`.
@@ -143,7 +135,8 @@ def start_batch(
     TableError for a table with problems; with ``skip_invalid`` its bad rows are left out. DataError for a folder that
     cannot be written, or that another batch is writing.
     """
-    checked = check(read_table(table), _target(notebook, flow), name=name)
+    target = target_of(notebook, flow)
+    checked = check(read_table(table), target, name=name, source=source, look=look)
     rows = checked.require(skip_invalid=skip_invalid)
     check_addresses(tuple(mail))
     folder = Path(out).expanduser().resolve()
@@ -160,7 +153,7 @@ def start_batch(
         out=str(folder),
         cwd=str(Path.cwd()),
         kernel=kernel,
-        source=source or settings.load().source,
+        source=source_of({}, target, source),
         row_timeout_s=row_timeout_s,
         cell_timeout_s=cell_timeout_s,
         memory_mb=memory_mb,

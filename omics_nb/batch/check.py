@@ -6,14 +6,22 @@ import keyword
 from collections.abc import Mapping
 from difflib import get_close_matches
 from html import escape
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import settings
 from ..errors import OmicsError, TableError
 from .coerce import coerce
+from .declared import Parameter
+from .look import Looks, UnansweredError
+from .meanings import check_form
 from .names import DEFAULT, check_template, fill
 from .secrets import PREFIX, asks_for_secret, secret
-from .table import Row, Table
-from .targets import Target
+from .table import Row, Table, read_table
+from .targets import Target, target_of
+
+if TYPE_CHECKING:
+    from .table import Source
 
 OUT = "out"
 
@@ -90,26 +98,104 @@ class Checked(NamedTuple):
         return f"<p>{told}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def check(table: Table, target: Target, *, name: str = DEFAULT) -> Checked:
+def check_batch(
+    table: Source,
+    notebook: str | Path | None = None,
+    *,
+    flow: str | None = None,
+    name: str = DEFAULT,
+    source: str | None = None,
+    look: bool = True,
+) -> Checked:
+    """The table against what the notebook or flow declares; nothing runs. Shows every problem, each by its row.
+
+    ``source`` is where studies come from, as for :func:`.batches.start_batch`; without ``look`` it is not asked.
+    """
+    return check(read_table(table), target_of(notebook, flow), name=name, source=source, look=look)
+
+
+def check(
+    table: Table, target: Target, *, name: str = DEFAULT, source: str | None = None, look: bool = True
+) -> Checked:
     """The table, looked at as a whole. SettingsError for a template of names that cannot be used at all.
 
-    ``name`` is the template of the outputs' names (:mod:`.names`).
+    ``name`` is the template of the outputs' names (:mod:`.names`). ``source`` becomes the value of the parameter that
+    means it, in rows that say nothing of it. With ``look`` rows are held against their source (:mod:`.look`).
     """
     check_template(name, tuple(target.parameters))
     problems = _column_problems(table, target)
     if not table.rows:
         problems.append(Problem("there is no row below the header"))
+    known = _Known(table, target, {column: _meant(column, table, target) for column in table.columns}, source)
     planned: list[Planned] = []
     taken: dict[str, int] = {}
+    looks = Looks() if look else None
     for row in table.rows:
-        found = _row_problems(row, target)
-        parameters = {} if found else _values(row, table, target, found)
+        found = _row_problems(row, known)
+        parameters = {} if row.fault else _values(row, known, found)
+        _fill_source(parameters, target, source)
+        if looks is not None and not row.fault:
+            try:
+                _look(row, known, parameters, looks, found)
+            except UnansweredError as error:  # told once: a source that is silent is not asked for each row
+                problems.append(Problem(f"{error}. --no-look leaves the source out of the check"))
+                looks = None
         label = "" if found else _name(row, name, parameters, taken, found)
         problems += found
         if not found:
             remarks = {key: str(cell) for key, cell in row.cells.items() if key.startswith("#")}
             planned.append(Planned(row.number, label, parameters, remarks))
     return Checked(table.name, target, len(table.rows), tuple(planned), tuple(problems))
+
+
+class _Known(NamedTuple):
+    """What all rows share; ``meant`` maps a column to the parameter that its cells are for."""
+
+    table: Table
+    target: Target
+    meant: Mapping[str, Parameter | None]
+    source: str | None
+
+
+def _meant(column: str, table: Table, target: Target) -> Parameter | None:
+    """The parameter of a column. That of a misspelled one is held against what it was meant for: its problem is told
+    once, and those of its cells with it.
+    """
+    if column == OUT or column.startswith("#"):
+        return None
+    near = get_close_matches(column, [name for name in target.parameters if name not in table.columns], 1)
+    return target.parameters.get(column) or (target.parameters[near[0]] if near else None)
+
+
+def _fill_source(parameters: dict[str, Any], target: Target, source: str | None) -> None:
+    name = target.named("source")
+    if source and name is not None and parameters.get(name) is None:
+        parameters[name] = source
+
+
+def source_of(parameters: Mapping[str, Any], target: Target, source: str | None) -> str:
+    """The source that a row asks: its own, the batch's, the notebook's default, the settings'."""
+    name = target.named("source")
+    own = (parameters.get(name) or source or target.parameters[name].default) if name else source
+    return str(own or settings.load().source)
+
+
+def _look(row: Row, known: _Known, parameters: Mapping[str, Any], looks: Looks, found: list[Problem]) -> None:
+    """Add what the source says of a row. :class:`.look.UnansweredError` where it says nothing."""
+    wrong = {problem.column for problem in found}
+    written = {item.name: column for column, item in known.meant.items() if item is not None}
+    named = {item.meaning: item for item in known.target.parameters.values() if item.meaning}
+    given = {
+        meaning: parameters.get(item.name, item.default)
+        for meaning, item in named.items()
+        if written.get(item.name, item.name) not in wrong
+    }
+    source = source_of(parameters, known.target, known.source)
+    for trouble in looks.troubles(given, source):
+        name = named.get(trouble.meaning, named["accession"]).name
+        column = written.get(name, name)
+        shown = _shown(row.cells[column]) if column in row.cells else None
+        found.append(Problem(trouble.message, row.number, column, shown, row.line))
 
 
 def _column_problems(table: Table, target: Target) -> list[Problem]:
@@ -134,25 +220,28 @@ def _column_fault(column: str, target: Target) -> str | None:
     return f"is no parameter of {target.name}; {meant} A remark has '#' before its name"
 
 
-def _row_problems(row: Row, target: Target) -> list[Problem]:
+def _row_problems(row: Row, known: _Known) -> list[Problem]:
     if row.fault:
         return [Problem(row.fault, row.number, line=row.line)]
-    missing = [item for item in target.parameters.values() if item.required and item.name not in row.cells]
+    there = {item.name for column in row.cells if (item := known.meant.get(column)) is not None}
+    missing = [item for item in known.target.parameters.values() if item.required and item.name not in there]
     return [
-        Problem(f"is missing; {target.name} cannot do without", row.number, item.name, line=row.line)
+        Problem(f"is missing; {known.target.name} cannot do without", row.number, item.name, line=row.line)
         for item in missing
     ]
 
 
-def _values(row: Row, table: Table, target: Target, problems: list[Problem]) -> dict[str, Any]:
+def _values(row: Row, known: _Known, problems: list[Problem]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for column, cell in row.cells.items():
-        parameter = target.parameters.get(column)
-        if parameter is None or column == OUT:
+        parameter = known.meant.get(column)
+        if parameter is None:
             continue  # a remark, or a column whose problem is told once
         try:
-            given[column] = coerce(cell, parameter, loose=table.loose)
-            _check_secret(column, given[column])
+            value = coerce(cell, parameter, loose=known.table.loose)
+            _check_secret(column, value)
+            check_form(parameter.meaning, value)
+            given[parameter.name] = value
         except (ValueError, OmicsError) as error:
             shown = None if asks_for_secret(column) else _shown(cell)
             problems.append(Problem(str(error), row.number, column, shown, row.line))

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError, FlowError
-from ..reporting.notebook import declared_parameters
+from ..notebooks import declared_parameters
+from .meanings import MEANINGS
 
 if TYPE_CHECKING:
     from ..workflow import Flow
@@ -32,7 +33,8 @@ _KINDS = {
 class Parameter(NamedTuple):
     """``kind`` is text, whole number, number, bool, list, object, or empty where nothing says it.
 
-    ``check``, where there is one, raises ValueError for a value that the flow would not take.
+    ``check``, where there is one, raises ValueError for a value that the flow would not take. ``meaning`` is one of
+    :data:`.meanings.MEANINGS` where the notebook or flow says it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Parameter(NamedTuple):
     required: bool = False
     help: str = ""
     check: Callable[[Any], None] | None = None
+    meaning: str = ""
 
 
 def notebook_parameters(path: Path) -> dict[str, Parameter]:
@@ -76,8 +79,14 @@ def flow_parameters(flow: Flow) -> dict[str, Parameter]:
         kind = _kind_of(
             annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
         )
-        found[name] = Parameter(name, kind, default, needed and name != "source", "", _checker(annotation))
+        found[name] = Parameter(
+            name, kind, default, needed and name != "source", "", _checker(annotation), _meaning(flow, name)
+        )
     return found
+
+
+def _meaning(flow: Flow, name: str) -> str:
+    return name if name in MEANINGS and flow.module == "omics_nb.flows" else ""
 
 
 def _annotation(flow: Flow, name: str) -> tuple[Any, Any]:

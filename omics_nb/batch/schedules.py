@@ -25,8 +25,9 @@ from ..workflow import open_run
 from ..workflow.store import Store
 from ..workflow.tables import ACTIVE
 from . import outbox
-from .batches import BATCH, Batch, check_batch, get_batch, start_batch
+from .batches import BATCH, Batch, get_batch, start_batch
 from .cadence import Cadence
+from .check import check_batch
 from .mail import check_addresses
 from .places import make_folder, write_whole
 
@@ -96,7 +97,7 @@ def _checked(what: Mapping[str, Any]) -> dict[str, Any]:
     for path in ("table", "notebook"):
         if path in kept and Path(kept[path]).exists():
             kept[path] = str(Path(kept[path]).resolve())
-    options = {name: kept[name] for name in ("flow", "name") if name in kept}
+    options = {name: kept[name] for name in ("flow", "name", "source") if name in kept}
     check_batch(kept["table"], kept.get("notebook"), **options).require(
         skip_invalid=kept.get("skip_invalid", False)
     )

@@ -19,6 +19,9 @@ from ..errors import FormatError, MissingExtraError
 if TYPE_CHECKING:
     import pandas as pd
 
+    #: What a table may be given as.
+    Source = str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]
+
 _LIMIT_BYTES = 256 * 2**20
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson")
 
@@ -48,7 +51,7 @@ class Table(NamedTuple):
     loose: bool
 
 
-def read_table(source: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]]) -> Table:
+def read_table(source: Source) -> Table:
     """The table in a file, a frame or a list of mappings. FormatError with file and line where it is none."""
     if hasattr(source, "columns") and hasattr(source, "itertuples"):
         return _from_frame(source)

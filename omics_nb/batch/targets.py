@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ..errors import DataError
+from ..errors import DataError, SettingsError
 from .declared import Parameter, find_flow, find_notebook, flow_parameters, notebook_parameters
+from .meanings import meanings_of
 
 _LIMIT_BYTES = 64 * 2**20
 
@@ -20,6 +21,17 @@ class Target(NamedTuple):
     notebook: str
     parameters: dict[str, Parameter]
     folder: str = ""
+
+    def named(self, meaning: str) -> str | None:
+        """The parameter that has this meaning."""
+        return next((item.name for item in self.parameters.values() if item.meaning == meaning), None)
+
+
+def target_of(notebook: str | Path | None, flow: str | None) -> Target:
+    """The one that is given. SettingsError for both and for none."""
+    if (notebook is None) == (flow is None):
+        raise SettingsError("a batch runs a notebook or a flow for each row; give one of both")
+    return notebook_target(notebook) if notebook is not None else flow_target(str(flow))
 
 
 def notebook_target(path: str | Path) -> Target:
@@ -41,7 +53,12 @@ def notebook_target(path: str | Path) -> Target:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     plain = json.dumps(notebook, ensure_ascii=False, sort_keys=True)
-    return Target("notebook", found.name, plain, notebook_parameters(found), str(found.parent))
+    meanings = meanings_of(notebook)
+    parameters = {
+        name: parameter._replace(meaning=meanings.get(name, ""))
+        for name, parameter in notebook_parameters(found).items()
+    }
+    return Target("notebook", found.name, plain, parameters, str(found.parent))
 
 
 def flow_target(name: str) -> Target:

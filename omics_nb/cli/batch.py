@@ -40,6 +40,15 @@ def batch() -> None:
 def _target_options(command: Any) -> Any:
     for option in (
         click.option(
+            "--no-look",
+            "look",
+            is_flag=True,
+            flag_value=False,
+            default=True,
+            help="Do not ask the source whether studies, groups and columns of the rows are there.",
+        ),
+        click.option("--source", metavar="SPEC", help="demo, mirror:FOLDER, ncbi or another's name."),
+        click.option(
             "--name", default=None, metavar="TEMPLATE", help="Names of outputs, such as '{row:04}-{study}'."
         ),
         click.option("--flow", metavar="FLOW", help="Run this flow for each row: its name, or MODULE:FLOW."),
@@ -57,14 +66,15 @@ def _target_options(command: Any) -> Any:
 @batch.command("check")
 @_target_options
 @as_json_option
-def batch_check(
-    table: Path, notebook: Path | None, flow: str | None, name: str | None, as_json: bool
-) -> None:
-    """Look at TABLE as a whole; nothing runs. Every problem is told with its row and what would be right."""
+def batch_check(table: Path, name: str | None, as_json: bool, **options: Any) -> None:
+    """Look at TABLE as a whole; nothing runs. Every problem is told with its row and what would be right.
+
+    Rows are held against their source too: each study is looked at once.
+    """
     from ..batch import check_batch
     from ..batch.names import DEFAULT
 
-    checked = check_batch(table, notebook, flow=flow, name=name or DEFAULT)
+    checked = check_batch(table, name=name or DEFAULT, **options)
     if as_json:
         print_json(
             {
@@ -84,7 +94,6 @@ def batch_check(
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for everything."
 )
-@click.option("--source", metavar="SPEC", help="demo, mirror:FOLDER, ncbi or another's name.")
 @jobs_option
 @executor_option
 @click.option(

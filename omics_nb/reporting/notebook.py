@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..errors import DataError, MissingExtraError, OmicsError, RunFailedError, SettingsError
+from ..notebooks import declared_parameters as declared_parameters
 from ..notebooks import find_notebook
 from .document import Report, SavedReport
 from .export import write_together
@@ -78,17 +79,6 @@ def report_notebook(report: Report) -> bytes:
     # Who runs it again wants the report beside it, not in a folder that is gone.
     told = _with_parameters(nbformat.reads(done, as_version=4), {"out": "report.html"}, source.name)
     return f"{nbformat.writes(told)}\n".encode()
-
-
-def declared_parameters(notebook: Path) -> dict[str, dict[str, Any]]:
-    """What the notebook's cell tagged ``parameters`` declares: name → name, inferred type, default, help."""
-    papermill = _needed("papermill")
-    if not notebook.is_file():
-        raise DataError(f"no notebook at {notebook}", path=notebook)
-    # papermill fills {names} in paths; a path is meant as it is here.
-    path = str(notebook).replace("{", "{{").replace("}", "}}")
-    found: dict[str, dict[str, Any]] = papermill.inspect_notebook(path)
-    return found
 
 
 def _checked_name(name: object) -> str:
