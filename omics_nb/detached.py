@@ -25,6 +25,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from .errors import FlowError, OmicsError, RunError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .batch import Batch
     from .workflow import Flow, Run
 
 #: What analyses and reports import as they go.
@@ -67,6 +70,22 @@ def rerun(run: Run, *, from_step: str | None = None, with_: Mapping[str, object]
     return _ask("rerun", run.id, {"from_step": from_step, "with_": with_})
 
 
+def start_batch(table: str | Path, notebook: str | Path, **options: Any) -> Batch:
+    """As ``batch.start_batch``: the batch, once it is on the disk. Its process stays until its page is written."""
+    return _batch(_answer_to("batch", (table, notebook), options))
+
+
+def resume_batch(batch: Batch, *, retry_failed: bool = False) -> Batch:
+    """As ``batch.resume()``; a cancelled one becomes a new one."""
+    return _batch(_answer_to("resume_batch", batch.id, {"retry_failed": retry_failed}))
+
+
+def _batch(batch_id: str) -> Batch:
+    from .batch import get_batch
+
+    return get_batch(batch_id)
+
+
 def can_import(flow: Flow) -> bool:
     """Whether another process can find a flow: it is in a module, not in a notebook."""
     found = vars(sys.modules.get(flow.module, object)).values()
@@ -86,6 +105,11 @@ def _place(flow: Flow) -> tuple[str, str]:
 def _ask(verb: str, what: object, options: Mapping[str, object]) -> Run:
     from . import flows
 
+    return flows.get_run(_answer_to(verb, what, options))
+
+
+def _answer_to(verb: str, what: object, options: Mapping[str, object]) -> str:
+    """The id of the run or batch that a process of its own has begun."""
     process = _taken() or _spawn()
     said, complained = _exchange(process, pickle.dumps((verb, what, dict(options))))
     # Its end is waited for, so that it leaves no zombie.
@@ -96,7 +120,7 @@ def _ask(verb: str, what: object, options: Mapping[str, object]) -> Run:
     answer = pickle.loads(said)  # noqa: S301 - from our own process, see above
     if isinstance(answer, Exception):
         raise answer
-    return flows.get_run(str(answer))
+    return str(answer)
 
 
 def prepare() -> None:
@@ -151,14 +175,17 @@ def _serve() -> None:
     except EOFError:  # it was prepared, and whoever did so has ended
         return
     try:
-        run = _begin(verb, what, options)
+        begun = _begin(verb, what, options)
     except OmicsError as error:
         _answer(error)
         return
-    _answer(run.id)
-    # Why a run ended is in the store, where whoever follows it reads it.
+    _answer(begun.id)
+    # Why it ended is in the store, where whoever follows it reads it.
     with suppress(OmicsError):
-        run.result()
+        if verb in ("batch", "resume_batch"):
+            begun.wait()  # until its page and its mail are written too
+        else:
+            begun.result()
 
 
 def _load() -> None:
@@ -173,10 +200,15 @@ def _load() -> None:
             fingerprint_of(node.step)
 
 
-def _begin(verb: str, what: Any, options: dict[str, Any]) -> Run:
-    from . import flows
+def _begin(verb: str, what: Any, options: dict[str, Any]) -> Any:
+    """The run or the batch."""
+    from . import batch, flows
     from .workflow import Flow
 
+    if verb == "batch":
+        return batch.start_batch(*what, **options)
+    if verb == "resume_batch":
+        return batch.get_batch(what).resume(**options)
     if verb == "start":
         if not isinstance(what, str):
             module, name = what

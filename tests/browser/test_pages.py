@@ -12,8 +12,8 @@ from tests.served import Dashboard
 
 pytestmark = pytest.mark.browser
 #: Those that compute as they open take longest.
-LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ("batch", "differential_expression")]
-PAGES = [*"Home explore study runs usage tutorial batch_form".split(), *LONG]
+LONG = [pytest.param(name, marks=pytest.mark.slow) for name in ("batch_tour", "differential_expression")]
+PAGES = [*"Home explore study runs usage tutorial batch".split(), *LONG]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def test_nothing_runs_until_the_table_is_right(tmp_path: Path, acts: Path) -> No
     async def main() -> None:
         form = BatchForm("do,m\nwork,1\n", str(acts), out=str(tmp_path / "out"))
         assert form.run.disabled
-        assert "is no parameter of acts.ipynb" in form.problems.value
+        await until(lambda: "is no parameter of acts.ipynb" in form.problems.value)
+        assert form.run.disabled
         form.table.value = "do,n\nwork,<b>\n"
         await until(lambda: "&lt;b&gt;" in form.problems.value)
         assert form.run.disabled
@@ -40,6 +42,61 @@ def test_nothing_runs_until_the_table_is_right(tmp_path: Path, acts: Path) -> No
         form.table.value = ""
         await until(lambda: "the table is empty" in form.trouble.value)
         assert form.run.disabled
+        form.close()
+
+    asyncio.run(main())
+
+
+def test_rows_that_the_source_does_not_know_are_told_in_the_form(tmp_path: Path) -> None:
+    async def main() -> None:
+        form = BatchForm("study\nGSE9000099\n", out=str(tmp_path / "out"), source="demo")
+        await until(lambda: "demo has no study GSE9000099" in form.problems.value)
+        assert form.run.disabled
+        assert [item["row"] for item in form.table.problems] == [1]
+        form.close()
+
+    asyncio.run(main())
+
+
+def uploaded(name: str, content: bytes) -> dict[str, Any]:
+    """A file as the browser hands it over."""
+    facts = {"type": "", "size": len(content), "last_modified": datetime.now(UTC)}
+    return {"name": name, "content": content, **facts}
+
+
+def test_an_uploaded_table_is_text_to_mend_or_a_file_as_it_is(tmp_path: Path, acts: Path) -> None:
+    async def main() -> None:
+        form = BatchForm("do\nwork\n", str(acts), out=str(tmp_path / "out"))
+        form.upload.value = (uploaded("t.csv", b"do,n\nfail,1\n"),)
+        await until(lambda: form.table.value == "do,n\nfail,1\n")
+        form.upload.value = (uploaded("t.jsonl", b'{"n": 1}\n{"n": 2}\n{"n": "x"}\n'),)
+        await until(lambda: "t.jsonl: 1 problem(s)" in form.problems.value)
+        form.table.value = "do\nwork\n"
+        await until(lambda: "1 rows for acts.ipynb, all right" in form.problems.value)
+        form.close()
+
+    asyncio.run(main())
+
+
+def test_a_batch_outlives_its_form_and_is_found_again(tmp_path: Path, acts: Path) -> None:
+    async def main() -> None:
+        mark = tmp_path / "mark"
+        form = BatchForm(f"do,mark\ngate,{mark}\n", str(acts), out=str(tmp_path / "out"))
+        await until(lambda: not form.run.disabled)
+        form.run.click()
+        await until(lambda: form.batch is not None and mark.exists())
+        assert form.batch is not None
+        assert form.batch.run._driven() is None  # another process has it
+        assert form.link.link == f"batch.ipynb?batch={form.batch.id}"
+        form.close()
+        Path(f"{mark}.open").touch()
+        again = BatchForm(
+            "do\nwork\n", str(acts), out=str(tmp_path / "b"), batch_id=form.link.link.partition("=")[2]
+        )
+        await until(lambda: "is done: 1 done" in again.told.value)
+        await until(lambda: bool(again.batches.rows))
+        assert again.batches.rows[0][3] == "done"
+        again.close()
 
     asyncio.run(main())
 
@@ -47,6 +104,7 @@ def test_nothing_runs_until_the_table_is_right(tmp_path: Path, acts: Path) -> No
 def test_rows_are_followed_to_their_end_and_failed_ones_retried(tmp_path: Path, acts: Path) -> None:
     async def main() -> None:
         form = BatchForm("do,n\nwork,1\nfail,2\n", str(acts), out=str(tmp_path / "out"))
+        await until(lambda: not form.run.disabled)
         form.run.click()
         await until(lambda: "is failed: 1 done, 1 failed" in form.told.value)
         assert form.bar.value == form.bar.max == 2
@@ -58,6 +116,7 @@ def test_rows_are_followed_to_their_end_and_failed_ones_retried(tmp_path: Path, 
         form.retry.click()
         await until(lambda: form.batch is not first or form.history.value.count("0002-fail failed") == 1)
         assert (tmp_path / "out" / "index.html").exists()
+        form.close()
 
     asyncio.run(main())
 
@@ -65,6 +124,7 @@ def test_rows_are_followed_to_their_end_and_failed_ones_retried(tmp_path: Path, 
 def test_a_batch_is_cancelled_from_its_form(tmp_path: Path, acts: Path) -> None:
     async def main() -> None:
         form = BatchForm("do\nhang\n", str(acts), out=str(tmp_path / "out"))
+        await until(lambda: not form.run.disabled)
         form.run.click()
         await until(lambda: "1 running" in form.told.value)
         form.cancel.click()
@@ -72,5 +132,7 @@ def test_a_batch_is_cancelled_from_its_form(tmp_path: Path, acts: Path) -> None:
         assert form.again.layout.display is None
         shown = BatchForm("do\nwork\n", str(acts), out=str(tmp_path / "b"), batch_id=form.batch.id)  # type: ignore[union-attr]
         await until(lambda: "is cancelled" in shown.told.value)
+        form.close()
+        shown.close()
 
     asyncio.run(main())

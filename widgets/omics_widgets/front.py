@@ -77,15 +77,21 @@ class Home:
 
 
 def _batch() -> list[object]:
-    page = _first(("batch_form.ipynb", "batch.ipynb", "report.ipynb"))
+    page = _first(("batch.ipynb", "report.ipynb"))
     many = page != "report.ipynb"
+    command = "omics-nb batch run --help" if many else "omics-nb report --help"
     return [
         el("h2", "Run a batch" if many else "Make a report"),
         el("p", "A table of studies and comparisons in, a report for each out, while you do something else.")
         if many
         else el("p", "All steps at once, as a page that opens offline. For many, say it in a shell."),
         el("p", _goes("Open the table …" if many else "Open …", page, "omics-go")),
-        el("p", "In a shell: ", el("code", "omics-nb report --help"), class_="omics-dim"),
+        el(
+            "p",
+            "In a shell: ",
+            el("code", command),
+            class_="omics-dim",
+        ),
     ]
 
 
