@@ -13,6 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,6 +168,7 @@ def start_batch(
         mail=tuple(mail),
         link=link,
         previous=previous,
+        **_mark_of(table),
     )
     inputs = {
         "rows": _items(rows, checked.target, plan),
@@ -182,6 +184,14 @@ def start_batch(
         executor=executor,
     )
     return _driven(run)
+
+
+def _mark_of(table: Source) -> dict[str, str]:
+    """Where a table lies and what was in it, by which it is seen later whether it was mended."""
+    if not isinstance(table, (str, Path)):
+        return {}
+    path = Path(table).resolve()
+    return {"table": str(path), "table_sha256": sha256(path.read_bytes()).hexdigest()}
 
 
 def _items(rows: Sequence[Planned], target: Target, plan: Plan) -> list[dict[str, Any]]:
@@ -306,6 +316,22 @@ class Batch:
             return news_of(self, get_batch(self.plan.previous)) if self.plan.previous else None
         except RunNotFoundError:
             return None
+
+    @property
+    def changed_table(self) -> str:
+        """What to do where the table's file is no longer what this batch was made of; empty where it is, or is gone."""
+        path = Path(self.plan.table)
+        if (
+            not self.plan.table
+            or not path.is_file()
+            or _mark_of(path)["table_sha256"] == self.plan.table_sha256
+        ):
+            return ""
+        return (
+            f"{path.name} has changed since batch {self.id} was made of it, and its rows are run as they were then. "
+            f"For the table as it is now run it again into the same folder: finished rows stay done. "
+            f"omics-nb batch run {path} … --out {self.out}"
+        )
 
     # --- steering ----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ _COLUMNS = 11
 #: How many letters of an error are shown before it is opened.
 _CAUSE = 240
 _WHERE = re.compile(r"(?P<where>cell \d+ \(.*?\)): (?P<cause>.+)", re.DOTALL)
+_STEP = re.compile(r"RunFailedError: (?P<step>step '[^']*') failed: (?P<cause>.+)", re.DOTALL)
 _GENES = 30
 
 
@@ -54,6 +55,7 @@ def page_of_batch(batch: Batch) -> str:
             "main",
             _tools(rows),
             None if running else _news(batch),
+            _same(rows),
             _rows_table(rows),
             None if running else _genes(batch),
         ),
@@ -108,9 +110,16 @@ def _tools(rows: Sequence[RowInfo]) -> Html:
     )
 
 
+def _same(rows: Sequence[RowInfo]) -> Html | None:
+    told = _same_in_all(records_of(rows))
+    pairs = ", ".join(f"{name} {_text(value)}" for name, value in told.items())
+    return el("p", f"In every row: {pairs}.", class_="left") if told else None
+
+
 def _rows_table(rows: Sequence[RowInfo]) -> Html:
     records = records_of(rows)
-    others = [name for name in columns_of(records) if name not in _OWN]
+    same = _same_in_all(records)
+    others = [name for name in columns_of(records) if name not in _OWN and name not in same]
     numeric = {name for name in others if _is_numeric([record.get(name) for record in records])}
     picture = any(row.result.get("thumb") for row in rows)
     wrong = any(row.error for row in rows)
@@ -133,6 +142,15 @@ def _rows_table(rows: Sequence[RowInfo]) -> Html:
         tabindex=0,
         aria_label="Rows of the batch",
     )
+
+
+def _same_in_all(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Columns that say the same in every row: told once above the table, which is narrower for it."""
+    if len(records) < 2:
+        return {}
+    first = records[0]
+    names = [name for name in columns_of(records) if name not in _OWN and first.get(name) is not None]
+    return {name: first[name] for name in names if all(r.get(name) == first[name] for r in records)}
 
 
 def _kind(name: str, numeric: set[str]) -> str | None:
@@ -189,6 +207,9 @@ def _wrong(error: str) -> Html:
     """An error with its cause first and where it arose below; what is long is behind its beginning, whole."""
     found = _WHERE.match(error)
     cause, where = (found["cause"], found["where"]) if found else (error, "")
+    step = _STEP.match(cause)
+    if step:
+        cause, where = step["cause"], f"{where}; {step['step']}".removeprefix("; ")
     first = cause.strip().partition("\n")[0]
     if len(cause) <= _CAUSE:
         told = el("span", cause)
@@ -215,7 +236,9 @@ def _picture(row: RowInfo) -> Html | None:
         return None
     source = f"{quote(row.name)}/{quote(str(thumb))}"
     picture = el("img", src=source, alt=f"first figure of {row.name}", loading="lazy", width=120, height=80)
-    return el("a", picture, href=source)
+    large = row.result.get("report")
+    page = f"{quote(row.name)}/{quote(str(large))}" if large else f"{quote(row.name)}.html"
+    return el("a", picture, href=page)  # where it is large
 
 
 def _text(value: Any) -> str:
@@ -252,14 +275,22 @@ def _genes(batch: Batch) -> Html | None:
     if found.empty:
         return None
     rows = [
-        (gene.gene, gene.comparisons, gene.up, gene.down, f"{gene.median_logFC:+.2f}", gene.rows)
+        (
+            gene.gene,
+            gene.studies,
+            gene.comparisons,
+            gene.up,
+            gene.down,
+            f"{gene.median_logFC:+.2f}",
+            gene.rows,
+        )
         for gene in found.head(_GENES).itertuples()
     ]
     first = f"; the first {_GENES}" if len(found) > _GENES else ""
-    caption = f"{counted(len(found), 'gene')} at adjusted P ≤ 0.05 in more than one comparison{first}"
-    names = ("gene", "comparisons", "up", "down", "median logFC", "rows")
+    caption = f"{counted(len(found), 'gene')} at adjusted P ≤ 0.05 in more than one study{first}"
+    names = ("gene", "studies", "comparisons", "up", "down", "median logFC", "rows")
     return el(
-        "section", el("h2", "Genes that recur"), plain_table(caption, names, rows, numeric=(1, 2, 3, 4))
+        "section", el("h2", "Genes that recur"), plain_table(caption, names, rows, numeric=(1, 2, 3, 4, 5))
     )
 
 

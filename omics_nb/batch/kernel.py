@@ -101,7 +101,7 @@ def _figures_of(result: DEResult) -> dict[str, Any]:
     ]
     return {
         "study": result.accession,
-        "comparison": f"{result.contrast.tested} vs {result.contrast.reference}",
+        "comparison": str(result.contrast),
         "samples": sum(len(group) for group in result.groups.values()),
         "tested": result.n_tested,
         "up": int((change > 0).sum()),

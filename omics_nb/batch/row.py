@@ -50,6 +50,8 @@ class Plan(NamedTuple):
     mail: tuple[str, ...] = ()
     link: str = ""
     previous: str = ""
+    table: str = ""
+    table_sha256: str = ""
 
 
 def run_row(row: Mapping[str, Any], plan: Mapping[str, Any], notebook: str, ctx: Context) -> dict[str, Any]:
@@ -137,6 +139,7 @@ def _attempt(
 
         def after(ended: Ended) -> None:
             record.update(_outcome(ended, made, places))
+            _advise(record)
             record["files"] = _save(made, places, plan, record) | _marks(places)
             write_record(places, record)
 
@@ -256,6 +259,14 @@ def _outcome(ended: Ended, notebook: Any, places: Places) -> dict[str, Any]:
         found["cell"] = cell
         found["error"] = {"type": ended.error, "message": (where + ended.message)[:_LONGEST]}
     return found
+
+
+def _advise(record: dict[str, Any]) -> None:
+    """A run within a row is not resumed by itself: its row is."""
+    error = record.get("error")
+    if error:
+        retry = f"omics-nb batch retry {record['batch']} --failed"
+        error["message"] = error["message"].replace("mend it, then run.resume()", f"mend it, then: {retry}")
 
 
 def _first_line(source: str) -> str:

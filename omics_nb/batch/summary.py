@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,8 @@ def records_of(rows: Iterable[RowInfo]) -> list[dict[str, Any]]:
             "peak_mb": row.result.get("peak_mb"),
             **{_apart(name): value for name, value in figures.items()},
         }
-        for name, value in {**row.parameters, **row.remarks}.items():
+        given = {name: as_cell(value) for name, value in row.parameters.items()}
+        for name, value in {**given, **row.remarks}.items():
             if name not in record:
                 record[name] = value
             elif record[name] != value:
@@ -36,6 +38,18 @@ def records_of(rows: Iterable[RowInfo]) -> list[dict[str, Any]]:
         record["error"] = row.error
         found.append(record)
     return found
+
+
+def as_cell(value: Any) -> Any:
+    """A parameter's value as a table's cell is read: texts of a list parted by ``;`` where that is unambiguous."""
+    if not isinstance(value, (list, dict)):
+        return value
+    plain = isinstance(value, list) and all(
+        isinstance(item, str) and item.strip() == item and item and ";" not in item for item in value
+    )
+    if plain and value and not value[0].startswith("["):
+        return "; ".join(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _apart(name: str) -> str:
@@ -49,18 +63,26 @@ def columns_of(records: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def frame_of(rows: Sequence[RowInfo]) -> pd.DataFrame:
-    """The summary as a frame, one row each."""
+    """The summary as a frame, one row each. Whole numbers stay such where others are missing (``Int64``)."""
     import pandas as pd
 
     records = records_of(rows)
-    return pd.DataFrame(records, columns=columns_of(records) or [*_FIRST, "error"])
+    frame = pd.DataFrame(records, columns=columns_of(records) or [*_FIRST, "error"])
+    whole = [name for name in columns_of(records) if _is_whole([record.get(name) for record in records])]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
+
+
+def _is_whole(values: Sequence[Any]) -> bool:
+    told = [value for value in values if value is not None]
+    return bool(told) and all(type(value) is int and abs(value) < 2**63 for value in told)
 
 
 def recurring(out: Path, rows: Sequence[RowInfo], *, at_least: int = 2) -> pd.DataFrame:
-    """Genes by the number of comparisons that found them at adjusted P ≤ 0.05, most first.
+    """Genes by the number of studies that found them at adjusted P ≤ 0.05, most first.
 
-    ``up`` and ``down`` count directions, ``median_logFC`` is over those comparisons, ``rows`` names them. A comparison
-    that several rows made of the same study counts once.
+    ``at_least`` so many studies: two comparisons of one share samples, so that a gene in both is no second finding.
+    ``comparisons`` counts different ones; the same one of several rows, whichever side is its reference, counts once.
+    ``up`` and ``down`` count directions, ``median_logFC`` is over the comparisons, ``rows`` names all rows.
     """
     import pandas as pd
 
@@ -69,23 +91,32 @@ def recurring(out: Path, rows: Sequence[RowInfo], *, at_least: int = 2) -> pd.Da
         path = out / row.name / GENES
         if row.state == "done" and row.result.get("genes") and path.is_file():
             tables.append(pd.read_csv(path, keep_default_na=False, dtype={"gene": str}).assign(row=row.name))
-    names = ["gene", "comparisons", "up", "down", "median_logFC", "rows"]
+    names = ["gene", "studies", "comparisons", "up", "down", "median_logFC", "rows"]
     if not tables:
         return pd.DataFrame(columns=names)
-    whole = pd.concat(tables, ignore_index=True).drop_duplicates(["gene", "study", "comparison"])
+    every = pd.concat(tables, ignore_index=True)
+    told = every["comparison"].map(_same_comparison)
+    whole = every.assign(told=told).drop_duplicates(["gene", "study", "told"])
     grouped = whole.groupby("gene", sort=False)
     found = pd.DataFrame(
         {
+            "studies": grouped["study"].nunique(),
             "comparisons": grouped.size(),
             "up": grouped["logFC"].agg(lambda change: int((change > 0).sum())),
             "down": grouped["logFC"].agg(lambda change: int((change < 0).sum())),
             "median_logFC": grouped["logFC"].median(),
-            "rows": grouped["row"].agg(" ".join),
+            "rows": every.groupby("gene", sort=False)["row"].agg(lambda row: " ".join(dict.fromkeys(row))),
         }
     ).reset_index()
-    found = found[found["comparisons"] >= at_least]
+    found = found[found["studies"] >= at_least]
     strength = found["median_logFC"].abs()
     order = found.assign(strength=strength).sort_values(
-        ["comparisons", "strength", "gene"], ascending=[False, False, True], kind="stable"
+        ["studies", "comparisons", "strength", "gene"], ascending=[False, False, False, True], kind="stable"
     )
     return order[names].reset_index(drop=True)
+
+
+def _same_comparison(text: str) -> str:
+    """A comparison without its direction, which is told by the sign of the change."""
+    factor, mark, sides = text.rpartition(": ")
+    return factor + mark + " vs ".join(sorted(sides.split(" vs ")))

@@ -233,7 +233,10 @@ def batch_retry(
     batch_id: str | None, failed: bool, jobs: int | None, executor: str | None, as_json: bool
 ) -> None:
     """Run the failed rows of a batch again, and those that never ran."""
-    _finish(_get(batch_id).resume(jobs=jobs, executor=executor, retry_failed=failed), as_json)
+    found = _get(batch_id)
+    if found.changed_table:
+        click.echo(found.changed_table, err=True)
+    _finish(found.resume(jobs=jobs, executor=executor, retry_failed=failed), as_json)
 
 
 @batch.command("cancel")

@@ -109,8 +109,17 @@ def schedule_run(once: bool) -> None:
 
     if not once:
         schedules.run_forever()
-    for name in schedules.run_due():
-        click.echo(name)
+    ran = schedules.run_due()
+    kept = schedules.schedules()
+    for name in dict.fromkeys(ran):
+        note = next((item.note for item in kept if item.name == name), "")
+        click.echo(f"{name}: {note or 'was run'}")
+    waiting = min(kept, key=lambda item: item.due, default=None)
+    if waiting is None:
+        click.echo("No schedules. `omics-nb schedule add NAME --every day --at 02:30 …` keeps one.")
+    else:
+        head = "" if ran else "Nothing is due. "
+        click.echo(f"{head}Next: {waiting.name}, {_when(waiting.due)}")
 
 
 def _when(moment: float) -> str:

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from omics_nb.batch import Batch, start_batch
+from omics_nb.batch import Batch, check_batch, start_batch
+from omics_nb.batch.coerce import coerce
+from omics_nb.batch.declared import Parameter
 from omics_nb.batch.export import write
-from omics_nb.batch.summary import recurring
+from omics_nb.batch.index_page import _wrong
+from omics_nb.batch.summary import as_cell, frame_of, recurring
 from omics_nb.cli import main
 from omics_nb.errors import DataError
 from tests.batch.conftest import write_notebook
@@ -127,6 +130,9 @@ def test_genes_that_recur_count_each_comparison_once(tmp_path: Path, done: Batch
         "a": "TP53,2.0,0.01,GSE1,x\nNA,1.0,0.01,GSE1,x\n",
         "b": "TP53,-1.0,0.02,GSE2,y\nNA,3.0,0.02,GSE2,y\nMYC,1,0.03,GSE2,y\n",
         "c": "TP53,2.0,0.01,GSE1,x\n",  # the same comparison again
+        "d": "TP53,-2.0,0.01,GSE1,x\n",
+        "e": "SOX2,2.0,0.01,GSE1,agent: a vs b\n",  # two comparisons of one study are no second study
+        "f": "SOX2,2.0,0.01,GSE1,agent: c vs b\n",
     }
     for name, text in tables.items():
         (tmp_path / name).mkdir()
@@ -135,8 +141,64 @@ def test_genes_that_recur_count_each_comparison_once(tmp_path: Path, done: Batch
     found = recurring(tmp_path, rows)
     assert found["gene"].tolist() == ["NA", "TP53"]  # the stronger first; NA is a name here
     assert found.iloc[1].to_dict() == {
-        "gene": "TP53", "comparisons": 2, "up": 1, "down": 1, "median_logFC": 0.5, "rows": "a b"
+        "gene": "TP53", "studies": 2, "comparisons": 2, "up": 1, "down": 1, "median_logFC": 0.5, "rows": "a b c d"
     }  # fmt: skip
+
+
+def test_results_are_written_as_a_table_accepts_them(tmp_path: Path, done: Batch) -> None:
+    import pandas as pd
+
+    given = {
+        "study": "GSE9000003",
+        "contrast": ["agent", "vemurafenib", "vehicle"],
+        "design": "~ batch + agent",
+    }
+    figures = [{"tested": 1650, "up": 6}, {}]
+    rows = [
+        done.rows[0]._replace(row=at, parameters=given, remarks={}, state="done", result={"figures": found})
+        for at, found in enumerate(figures, 1)
+    ]
+    frame = frame_of(rows)
+    assert frame["tested"].astype(str).tolist() == ["1650", "<NA>"]
+    assert frame["contrast"].tolist() == ["agent; vemurafenib; vehicle"] * 2
+    table = tmp_path / "again.csv"
+    frame[["study", "contrast", "design"]].to_csv(table, index=False)
+    again = check_batch(table, "report.ipynb")
+    assert [dict(row.parameters) for row in again.require()] == [given] * 2
+    assert pd.read_csv(table)["contrast"][0] == "agent; vemurafenib; vehicle"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [["a", "b"], ["a;b", "c"], [], ["", "a"], ["[x", "y"], ["a"], [["f", "a", "b"], ["f", "c", "b"]], [1, 2]],
+)
+def test_a_list_reads_back_as_it_was(value: list[Any]) -> None:
+    written = as_cell(value)
+    assert coerce(written, Parameter("x", "list"), loose=True) == value
+
+
+def test_the_cause_stands_before_the_cell_and_the_step_that_it_came_through() -> None:
+    long = "cell 4 (run = omics.start_report(): RunFailedError: step 'chosen' failed: NotFoundError: no GSE9"
+    shown = str(_wrong(long))
+    assert shown.index("NotFoundError: no GSE9") < shown.index("cell 4")
+    assert "step &#x27;chosen&#x27;</small>" in shown
+
+
+def test_what_all_rows_say_is_told_once(done: Batch) -> None:
+    page = (done.out / "index.html").read_text(encoding="utf-8")
+    assert "In every row: #who @ana." in page
+
+
+def test_a_retry_says_that_the_table_was_mended_since(tmp_path: Path, acts: Path) -> None:
+    table = tmp_path / "ten.csv"
+    table.write_text("do\nfail\n")
+    made = start_batch(table, acts, out=tmp_path / "out").wait(60)
+    assert made.changed_table == ""
+    table.write_text("do\nwork\n")
+    told = CliRunner().invoke(main, ["batch", "retry", made.id, "--failed"])
+    assert told.exit_code == 8
+    assert "ten.csv has changed since batch" in told.stderr
+    assert "finished rows stay done" in told.stderr
 
 
 @pytest.mark.browser
@@ -168,7 +230,7 @@ def test_the_page_sorts_filters_and_asks_nobody(done: Batch) -> None:
         page.get_by_label("Show").select_option("failed")
         assert shown() == ["4"]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert "<script>alert(1)</script>" in page.locator(".error").inner_text()
+        assert "<script>alert(1)</script>" in page.locator(".error").first.inner_text()
         page.get_by_label("Show").select_option("")
         page.get_by_role("link", name="2", exact=True).click()
         page.wait_for_url("**/2.html")
