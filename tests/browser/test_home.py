@@ -10,7 +10,7 @@ import psutil
 import pytest
 from omics_widgets import copylink
 
-from tests.browser.conftest import fits, picture
+from tests.browser.conftest import accessible, fits, picture
 from tests.browser.test_pieces import MODEL
 from tests.served import Dashboard
 
@@ -21,6 +21,12 @@ EXPLORE = "/voila/render/explore.ipynb"
 
 def at_home(page: Any) -> None:
     page.get_by_role("heading", name="What was done last").wait_for()
+
+
+def brightest(page: Any, part: str) -> int:
+    """The largest of red, green and blue of what is behind a part of the page."""
+    colour = page.locator(part).first.evaluate("part => getComputedStyle(part).backgroundColor")
+    return max(int(value) for value in re.findall(r"\d+", colour)[:3])
 
 
 def test_a_person_asks_from_the_front_page(page: Any, dashboard: Dashboard, screenshots: Path) -> None:
@@ -50,10 +56,27 @@ def test_the_front_page_is_whole_in_the_dark_and_on_a_phone(
     page.goto(dashboard.url(HOME, theme="dark"))
     at_home(page)
     assert fits(page)
-    card = page.locator(".omics-way").first
-    dark = card.evaluate("card => getComputedStyle(card).backgroundColor")
-    assert max(int(part) for part in dark.strip("rgba()").split(",")[:3]) < 80
+    assert brightest(page, ".omics-way") < 80
     picture(page, screenshots / "home-2-dark-phone.png")
+
+
+def test_a_page_is_as_dark_as_its_browser_unless_its_address_says_otherwise(
+    page: Any, dashboard: Dashboard, screenshots: Path
+) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto(dashboard.url(EXPLORE))
+    page.get_by_role("button", name="Search").click()
+    page.locator(".omics-hit").first.wait_for()
+    for part in ("body", ".omics-step", ".omics-question input", ".omics-source select", ".omics-chips li"):
+        assert brightest(page, part) < 80, part
+    accessible(page)
+    picture(page, screenshots / "explore-9-dark-browser.png")
+    page.emulate_media(color_scheme="light")  # as many machines do in the morning
+    assert brightest(page, "body") > 200
+    page.emulate_media(color_scheme="dark")
+    page.goto(dashboard.url(EXPLORE, theme="light"))
+    page.get_by_role("button", name="Search").wait_for()
+    assert brightest(page, ".omics-question input") > 200
 
 
 def test_what_an_address_cannot_set_is_told_and_runs_nothing(
