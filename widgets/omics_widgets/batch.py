@@ -96,8 +96,9 @@ class BatchForm(VBox):
             for field in (self.notebook, self.source, self.jobs, self.out, self.name)
         ]
         options = marked(HBox(fields), "omics-fields")
-        form = [self.table, self.upload, options, self.problems, HBox([self.run])]
-        super().__init__([style_sheet(), *form, self.trouble, self.view, self.batches])
+        form = [self.table, HBox([self.upload]), options, self.problems, HBox([self.run])]
+        head = HTML(block(el("h2", "Your batches")))
+        super().__init__([style_sheet(), *form, self.trouble, self.view, head, self.batches])
         marked(self, "omics-page", "omics-explore", "omics-batch")
         for control in (self.table, self.notebook, self.name, self.source):
             control.observe(lambda _: self._post(self._check), "value")
@@ -122,7 +123,7 @@ class BatchForm(VBox):
         self.source = Combobox(
             value=source or settings.load().source,
             options=("demo", "ncbi", "mirror:"),
-            description="Source: demo, ncbi or mirror:FOLDER",
+            description="Source, or mirror:FOLDER",
             continuous_update=False,
             ensure_option=False,
             style=_WIDE,
