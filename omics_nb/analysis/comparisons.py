@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,21 @@ import pandas as pd
 
 from ..errors import DesignError
 from ..records import Contrast, Study
-from .design import Design, build_design, check_contrast, contrast_groups
-from .fits import Comparisons
+from .design import Design, Floats, build_design, check_contrast, contrast_groups
 from .formula import default_formula, quoted
 from .groups import reference_level, with_groups
 
 #: One contrast, several of one factor, or the name of a factor for all its levels against the reference.
 Asked = Contrast | Sequence[str] | Sequence[Sequence[str]] | str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparisons:
+    """``weights``: coefficients × comparisons; ``labels``: a name for each; ``groups``: role → its samples."""
+
+    weights: Floats
+    labels: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

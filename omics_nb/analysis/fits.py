@@ -17,6 +17,7 @@ import pandas as pd
 from ..errors import AnalysisError
 from . import counts as rnaseq
 from . import deseq2, deseq2_more, edger
+from .comparisons import Comparisons
 from .correlated import correlated_fit, duplicate_correlation
 from .design import Design
 from .least_squares import Fit, contrasts_fit, lm_fit
@@ -47,15 +48,6 @@ class Options:
     lfc: float = 0.0
     confidence: float | None = None
     shrink: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparisons:
-    """``weights``: coefficients × comparisons; ``labels``: a name for each; ``groups``: role → its samples."""
-
-    weights: Floats
-    labels: tuple[str, ...]
-    groups: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -121,13 +121,14 @@ def _comparison(study: Study, platform: str | None, contrast: Any, design: str |
 
 
 def _contrasts(study: Study, platform: str | None, contrast: Any) -> tuple[Contrast, ...]:
-    from ..agents.analysis import best_proposal
     from ..analysis.contrasts import read_contrasts
     from ..analysis.design import check_contrast
 
     if contrast is None:
         return ()
     if not contrast:
+        from ..agents.analysis import best_proposal
+
         return (best_proposal(study, platform).contrast,)
     return tuple(check_contrast(study.accession, study.samples, one) for one in read_contrasts(contrast))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,17 @@ def test_a_study_of_many_rows_is_looked_at_once(tmp_path: Path, monkeypatch: pyt
     rows = [(study, "", "") for study in ("GSE9000003", "gse9000003", "GSE9000099", "GSE9000001")] * 50
     assert len(check_batch(table_of(tmp_path, rows), REPORT).problems) == 50
     assert looked == ["GSE9000003", "GSE9000099", "GSE9000001"]
+
+
+def test_a_check_of_given_comparisons_loads_no_statistics(tmp_path: Path) -> None:
+    table = table_of(tmp_path, [("GSE9000003", GOOD, "~ batch + agent")])
+    code = (
+        "import sys; from omics_nb.batch import check_batch; "
+        f"print(check_batch({str(table)!r}, 'report.ipynb', source='demo')); "
+        "print('scipy.stats' in sys.modules, 'omics_nb.flows' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["t.csv: 1 rows for report.ipynb, all right", "False False"]
 
 
 def test_a_parameter_of_another_meaning_is_left_alone(tmp_path: Path) -> None:
