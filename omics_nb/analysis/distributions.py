@@ -168,7 +168,8 @@ def t_from_log_two_sided(log_p: npt.ArrayLike, df: float) -> Floats:
 def f_log_upper(f: npt.ArrayLike, df1: npt.ArrayLike, df2: npt.ArrayLike) -> Floats:
     """log P(F > f)."""
     f_, d1, d2 = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in (f, df1, df2)))
-    if f_.size > _MANY and np.ndim(df1) == np.ndim(df2) == 0 and d2.flat[0] < _MOST_DF and (f_ > 0).all():
+    share_df = np.ndim(df1) == np.ndim(df2) == 0
+    if f_.size > _MANY and share_df and d2.flat[0] < _MOST_DF and ((f_ > 0) & np.isfinite(f_)).all():
         return _f_by_curve(f_, float(d1.flat[0]), float(d2.flat[0]))
     infinite = np.isinf(d2)
     d2f = np.where(infinite, 1.0, d2)

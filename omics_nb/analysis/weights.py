@@ -30,6 +30,8 @@ Floats = npt.NDArray[np.float64]
 
 _CONVERGED = 1e-5
 _MOST_STEPS = 50
+#: A gene with no more residual variance than this has its values explained wholly, but for rounding.
+_NO_VARIANCE = 1e-15
 
 
 def array_weights(
@@ -44,7 +46,7 @@ def array_weights(
 
     ``prior_n`` genes' worth of equal weights hold them together. With missing values, with prior ``weights``
     (genes × samples), or when asked, genes update the weights one after another (Ritchie 2006); else all at
-    once by REML.
+    once by REML. Genes without residual variance tell nothing of the samples and are left out, as limma does.
     """
     y, x = np.asarray(values, dtype=np.float64), np.asarray(design, dtype=np.float64)
     n_samples = y.shape[1]
@@ -107,6 +109,7 @@ def _sum_to_zero(n: int) -> Floats:
 
 
 def _reml_weights(y: Floats, x: Floats, z: Floats, prior_n: float) -> Floats:
+    y = y[lm_fit(y, x).sigma ** 2 > _NO_VARIANCE]
     n_genes = len(y)
     gamma = np.zeros(z.shape[1])
     for _ in range(_MOST_STEPS):
@@ -168,7 +171,7 @@ def _sequential_weights(y: Floats, x: Floats, prior: Floats, prior_n: float) -> 
         scaled -= q @ (scaled @ q)
         squares = scaled * scaled
         s2 = float(squares.sum()) / df
-        if s2 <= 1e-15:
+        if s2 <= _NO_VARIANCE:
             continue
         rest = all_seen[gene] - np.einsum("ij,ij->i", q, q)
         across = rest[:-1] - rest[-1]

@@ -73,6 +73,13 @@ def test_many_t_at_once_are_as_exact_as_one(df: float) -> None:
     assert many[-3] == 1
 
 
+def test_an_infinite_f_among_many_has_no_tail() -> None:
+    f = np.append(np.geomspace(1e-3, 1e3, 6_000), np.inf)
+    many = d.f_log_upper(f, 2.0, 5.0)
+    assert many[-1] == -np.inf
+    np.testing.assert_allclose(many[:10], d.f_log_upper(f[:10], 2.0, 5.0), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("f", "df1", "df2", "expected"),
     # By mpmath with 60 digits. R's pf gives -Inf, -175.6880370598293 and -668.78.

@@ -77,6 +77,17 @@ def test_missing_values_do_not_hide_a_noisy_sample(noisy: tuple[np.ndarray, np.n
     assert np.delete(weights, 2).mean() / weights[2] == pytest.approx(9, rel=0.3)
 
 
+@pytest.mark.parametrize("level", [0.0, 5.0])
+@pytest.mark.parametrize("gene_by_gene", [False, True])
+def test_genes_that_do_not_vary_tell_nothing_of_the_samples(
+    noisy: tuple[np.ndarray, np.ndarray], level: float, gene_by_gene: bool
+) -> None:
+    values, design = noisy
+    more = np.vstack([values, np.full((3, values.shape[1]), level)])
+    weights = array_weights(more, design, gene_by_gene=gene_by_gene)
+    np.testing.assert_allclose(weights, array_weights(values, design, gene_by_gene=gene_by_gene), rtol=1e-10)
+
+
 def test_a_larger_prior_draws_weights_together(noisy: tuple[np.ndarray, np.ndarray]) -> None:
     assert np.ptp(array_weights(*noisy, prior_n=5000)) < np.ptp(array_weights(*noisy, prior_n=10))
 
