@@ -24,6 +24,8 @@ _MOST_STEPS = 400
 _GAIN = 1e-6
 _TRIM = 0.15
 _BLOCK = 1024
+#: No more than this share of a gene's sum of squares is what rounding leaves where the design explains all of it.
+_ROUNDING = 1e-24
 
 
 def duplicate_correlation(
@@ -54,7 +56,7 @@ def duplicate_correlation(
     known = np.sort(fisher[np.isfinite(fisher)])
     if len(known) == 0:
         raise DesignError(
-            "the design tells every block apart already; take the block out of the design or out of the call"
+            "the design tells every block apart already, or leaves no gene a variance; take the block out of the design or out of the call"
         )
     cut = int(np.floor(len(known) * _TRIM))
     return float(np.tanh(known[cut : len(known) - cut].mean())), fisher
@@ -123,8 +125,8 @@ def _fisher(y: Floats, x: Floats, z: Floats, limits: tuple[float, float]) -> Flo
         if parts is None:
             continue
         basis, eigenvalues = parts
-        residual, between = _variance_components((y[np.ix_(rows, seen)] @ basis) ** 2, eigenvalues[None])
-        fisher[rows] = np.arctanh(np.clip(between / (between + residual), *limits))
+        some = y[np.ix_(rows, seen)]
+        fisher[rows] = _fisher_of((some @ basis) ** 2, eigenvalues[None], (some**2).sum(axis=1), limits)
     return fisher
 
 
@@ -139,10 +141,23 @@ def _weighted_fisher(y: Floats, x: Floats, z: Floats, weights: Floats, limits: t
         vectors, singular, _ = np.linalg.svd(rest.transpose(0, 2, 1) @ z, full_matrices=True)
         eigenvalues = np.zeros((len(root), n - p))
         eigenvalues[:, : singular.shape[1]] = singular**2
-        rotated = np.einsum("gnk,gn->gk", rest, root * y[rows])
-        squares = np.einsum("gkj,gk->gj", vectors, rotated) ** 2
-        residual, between = _variance_components(squares, eigenvalues)
-        fisher[rows] = np.arctanh(np.clip(between / (between + residual), *limits))
+        some = root * y[rows]
+        squares = np.einsum("gkj,gk->gj", vectors, np.einsum("gnk,gn->gk", rest, some)) ** 2
+        fisher[rows] = _fisher_of(squares, eigenvalues, (some**2).sum(axis=1), limits)
+    return fisher
+
+
+def _fisher_of(squares: Floats, eigenvalues: Floats, total: Floats, limits: tuple[float, float]) -> Floats:
+    """Fisher's z of each gene; NaN where nothing is left beside the design, whose rounding would give any number.
+
+    ``total``: the gene's sum of squares.
+    """
+    varies = squares.sum(axis=1) > _ROUNDING * total
+    fisher = np.full(len(squares), np.nan)
+    if varies.any():
+        eigenvalues = np.broadcast_to(eigenvalues, squares.shape)[varies]
+        residual, between = _variance_components(squares[varies], eigenvalues)
+        fisher[varies] = np.arctanh(np.clip(between / (between + residual), *limits))
     return fisher
 
 

@@ -70,7 +70,8 @@ def lm_fit(
     exact = bool(complete.all())
     covariance = _unscaled_covariance(x * root[:, None] if exact else x)
     fit = _empty_fit(y, covariance, labels, exact=exact)
-    _fit_complete(fit, y, x, root, complete)
+    if complete.any():
+        _fit_complete(fit, y, x, root, complete)
     _fit_others(fit, y, x, w, np.flatnonzero(~complete))
     return fit
 

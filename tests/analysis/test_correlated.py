@@ -29,6 +29,21 @@ def test_the_correlation_that_was_put_in_is_found(design: np.ndarray, correlatio
     assert of_genes.shape == (2000,)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_genes_that_the_design_explains_wholly_have_no_correlation(*, weighted: bool) -> None:
+    values = simulated(0.5, n=40)
+    more = np.vstack([np.zeros(12), np.full(12, 2.1), 3.3 - 1.4 * BETWEEN[:, 1], values])
+    weights = np.linspace(0.5, 2, 12) if weighted else None
+
+    def found(y: np.ndarray) -> tuple[float, np.ndarray]:
+        spread = None if weights is None else np.broadcast_to(weights, y.shape)
+        return duplicate_correlation(y, BETWEEN, BLOCK, weights=spread)
+
+    correlation, of_genes = found(more)
+    assert np.isnan(of_genes[:3]).all()
+    assert correlation == pytest.approx(found(values)[0], rel=1e-12)
+
+
 def test_missing_values_and_unequal_blocks_are_taken_as_they_are() -> None:
     values = simulated(0.6)
     values[np.random.default_rng(1).random(values.shape) < 0.05] = np.nan

@@ -107,6 +107,13 @@ def test_a_weight_of_zero_is_a_missing_value() -> None:
     np.testing.assert_allclose(by_weight.sigma, without.sigma)
 
 
+def test_weights_of_zero_that_leave_too_few_samples_leave_coefficients_undetermined() -> None:
+    design = np.column_stack([np.ones(4), [0, 0, 1, 1]])
+    fit = lm_fit(np.arange(8.0).reshape(2, 4), design, weights=[1, 1, 0, 0])
+    assert np.isnan(fit.coefficients[:, 1]).all()
+    np.testing.assert_allclose(fit.coefficients[:, 0], [0.5, 4.5])
+
+
 def test_contrasts_of_group_means_equal_the_other_parametrisation() -> None:
     rng = np.random.default_rng(2)
     y = rng.normal(size=(50, 9))
