@@ -56,7 +56,8 @@ def duplicate_correlation(
     known = np.sort(fisher[np.isfinite(fisher)])
     if len(known) == 0:
         raise DesignError(
-            "the design tells every block apart already, or leaves no gene a variance; take the block out of the design or out of the call"
+            "the design tells every block apart already, or leaves no gene a variance; take the block out of the "
+            "design or out of the call"
         )
     cut = int(np.floor(len(known) * _TRIM))
     return float(np.tanh(known[cut : len(known) - cut].mean())), fisher

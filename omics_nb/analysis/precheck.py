@@ -187,7 +187,8 @@ def _alike(sheet: pd.DataFrame, asked: Modelled) -> Iterator[Check]:
     for name in map(str, sheet.columns):
         values = [str(value).strip() for value in sheet.loc[sides, name]]
         pairs = set(zip(groups, values, strict=True))
-        alike = len(pairs) == len(set(groups)) == len(set(values))
+        # What only one side tells, as the dose of a drug, is no division.
+        alike = "" not in values and len(pairs) == len(set(groups)) == len(set(values))
         if name in used or not alike or role_of(name, values)[0] == "batch" or all(map(_same_words, pairs)):
             continue
         found.append(f"{name!r} ({', '.join(dict.fromkeys(values))})")

@@ -122,6 +122,7 @@ def test_a_column_that_divides_the_samples_as_the_factor_does_is_named(make_stud
         "phenotype": ["sensitive"] * 3 + ["resistant"] * 3,
         "treatment": ["vehicle for 24 h"] * 3 + ["tamoxifen for 24 h"] * 3,
         "sex": ["F", "M", "F"] * 2,
+        "dose": [""] * 3 + ["1 uM"] * 3,
     }
     study = make_study(np.random.default_rng(1).normal(8, 1, (50, 6)), columns)
     found = check_design(study, contrast=("agent", "tamoxifen", "vehicle"))
