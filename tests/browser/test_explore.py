@@ -155,6 +155,34 @@ def test_the_keyboard_alone_suffices_on_a_dark_page(
     picture(page, screenshots / "explore-6-dark.png")
 
 
+def test_several_studies_are_ticked_and_become_a_table_of_reports(
+    page: Any, dashboard: Dashboard, screenshots: Path
+) -> None:
+    page.goto(dashboard.url(EXPLORE, question="systemic lupus erythematosus"))
+    page.get_by_role("button", name="Search").click()
+    appears(page, page.locator(".omics-hit").first)
+    page.get_by_role("checkbox", name="Choose GSE9000020").check()
+    page.get_by_role("status").get_by_text("1 study chosen").wait_for()
+    page.get_by_label("Show as").select_option("table")
+    page.get_by_role("grid", name="Studies").get_by_label("Choose GSE9000019").click()
+    page.get_by_role("status").get_by_text("2 studies chosen").wait_for()
+    assert page.locator(".omics-step-3").is_hidden()  # a tick opens nothing
+    accessible(page)
+    picture(page, screenshots / "explore-10-ticked-table.png")
+    page.get_by_label("Show as").select_option("cards")
+    page.get_by_role("checkbox", name="Choose GSE9000019").wait_for()
+    assert page.get_by_role("checkbox", name="Choose GSE9000019").is_checked()
+    picture(page, screenshots / "explore-11-ticked-cards.png")
+    meta = page.get_by_role("link", name="Meta-analysis of these").get_attribute("href")
+    page.get_by_role("link", name="Make reports of these").click()
+    page.get_by_text("2 rows for report.ipynb, all right.").wait_for()
+    cells = page.locator("input").evaluate_all("all => all.map((input) => input.value)")
+    assert {"GSE9000019", "GSE9000020"} <= set(cells)
+    page.goto(f"{dashboard.origin}/voila/render/{meta}")
+    appears(page, page.get_by_role("heading", name="One gene in a forest"))
+    page.get_by_text("GSE9000020").first.wait_for()
+
+
 def test_a_page_that_is_opened_again_comes_back_to_where_it_was(
     page: Any, dashboard: Dashboard, screenshots: Path
 ) -> None:

@@ -79,6 +79,7 @@ def table(page: Any, n: int) -> None:
         for i in range(n)
     ]
     state = {"columns": columns, "rows": rows, "selected": "", "disabled": False, "caption": "Studies"}
+    state |= {"ticked": [], "tickable": False}
     start(page, "table", **state, noun=["study", "studies"])
 
 
@@ -132,6 +133,33 @@ def test_a_table_is_narrowed_sorted_and_opened_by_keyboard(page: Any) -> None:
     assert page.get_by_role("status").inner_text() == "0 of 300 studies"
     page.set_viewport_size({"width": 390, "height": 800})
     page.get_by_label("Filter").fill("")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_rows_are_ticked_by_mouse_and_keyboard_and_all_that_are_listed_at_once(page: Any) -> None:
+    table(page, 300)
+    page.evaluate("model.change({ tickable: true, columns: model.get('columns') })")
+    ticked = "model.get('ticked')"
+    page.get_by_label("Choose GSE1", exact=True).click()
+    assert page.evaluate(ticked) == ["GSE1"]
+    page.keyboard.press("ArrowDown")  # the grid has the focus
+    page.keyboard.press(" ")
+    assert page.evaluate(ticked) == ["GSE1", "GSE2"]
+    assert page.get_by_label("Choose GSE2", exact=True).is_checked()
+    every = page.get_by_label("Choose all that are listed")
+    assert every.evaluate("box => box.indeterminate")
+    page.get_by_label("Filter").fill("GSE29")
+    every.press(" ")
+    assert page.evaluate(f"{ticked}.length") == 2 + 11
+    every.press(" ")
+    assert page.evaluate(ticked) == ["GSE1", "GSE2"]
+    assert sent(page) == []  # none was opened
+    page.evaluate("model.change({ disabled: true })")
+    page.get_by_label("Choose GSE29", exact=True).locator("..").dispatch_event("click")
+    assert page.evaluate(ticked) == ["GSE1", "GSE2"]
+    page.evaluate("model.change({ disabled: false })")
+    accessible(page, "main")
+    page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import omics_widgets
 import pytest
@@ -400,5 +403,35 @@ def test_many_hits_are_a_table_and_a_row_opens_its_study(run: Any) -> None:
         view.show(made.hits)
         assert view.form.value == "cards"
         assert view.table.layout.display == "none"
+
+    run(test)
+
+
+def test_ticked_studies_go_to_reports_and_a_meta_analysis_together(run: Any) -> None:
+    async def test() -> None:
+        made = values()
+        two = replace(made.hits, hits=tuple(replace(made.hits[0], accession=f"GSE{at}") for at in (1, 2)))
+        view = HitsView(lambda hit: None)
+        view.show(two)
+        assert view._together.layout.display == "none"
+        view._boxes["GSE2"].value = True
+        assert view.table.ticked == ["GSE2"]
+        assert "needs two or more" in view._told.value
+        view.table.ticked = ["GSE2", "GSE1"]  # as its tick boxes do
+        assert view._boxes["GSE1"].value
+        assert view.ticked == ("GSE1", "GSE2")
+        hrefs = [unescape(href) for href in re.findall('href="([^"]+)"', view._told.value)]
+        pages = {urlsplit(href).path: dict(parse_qsl(urlsplit(href).query)) for href in hrefs}
+        assert pages["batch.ipynb"] == {"studies": '["GSE1", "GSE2"]', "source": two.source}
+        assert pages["meta_analysis.ipynb"]["question"] == f"{two.query.text} GSE1, GSE2"
+        view.clear.click()
+        assert not any(box.value for box in view._boxes.values())
+        many = replace(
+            two, hits=tuple(replace(two[0], accession=f"GSE9000{at:03}") for at in range(200)), total=200
+        )
+        view.show(many)
+        view.tick(hit.accession for hit in many)
+        assert "200 studies" in view._told.value
+        assert "too many for a link" in view._told.value
 
     run(test)

@@ -1,20 +1,22 @@
-"""What a search found: few studies as cards, each of which chooses as a whole, many as a table."""
+"""What a search found: few studies as cards, each of which opens as a whole, many as a table; several can be ticked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ipywidgets import HTML, Button, Dropdown, HBox, VBox
+from ipywidgets import HTML, Button, Checkbox, Dropdown, HBox, VBox
 from traitlets import Unicode
 
 from omics_nb.display.markup import Html, accession_link, el, notes, source_line, synthetic_badge
 from omics_nb.display.numbers import counted
 from omics_nb.display.question import is_synthetic
+from omics_nb.errors import SettingsError
 from omics_nb.query import Query
 from omics_nb.records import Hit, Hits
 
 from .chips import QueryChips
+from .front import link_to
 from .parts import block, button, marked, visible
 from .question import understood
 from .table import Cell, Column, Table
@@ -36,7 +38,8 @@ class HitsView(VBox):
     """Shows ``Hits``; calls ``choose(hit)`` when a person does. ``chosen`` is the accession, or empty.
 
     Few are cards, many a table; a person may have either. ``edit(make)`` is called when the understood question is
-    changed: ``make()`` gives the edited query.
+    changed: ``make()`` gives the edited query. The accessions in ``ticked`` can be taken on together, to a table of
+    reports or a meta-analysis.
     """
 
     chosen = Unicode("")
@@ -60,20 +63,41 @@ class HitsView(VBox):
             "omics-hits-form",
         )
         self.table = Table(
-            _COLUMNS, self._choose_row, caption="Studies, best first", noun=("study", "studies")
+            _COLUMNS,
+            self._choose_row,
+            caption="Studies, best first",
+            noun=("study", "studies"),
+            tickable=True,
         )
+        self.clear = button("Choose none", lambda: self.tick(()))
+        self._told = HTML()
+        self._together = marked(HBox([self._told, self.clear]), "omics-together")
         self._rows = marked(VBox(), "omics-hits")
         self._buttons: dict[str, Button] = {}
-        parts = [self.chips, self._reading, self._found, self.form, self.back, self.table, self._rows]
+        self._boxes: dict[str, Checkbox] = {}
+        heads = [self.chips, self._reading, self._found, self.form, self._together, self.back]
+        parts = [*heads, self.table, self._rows]
         super().__init__(parts)
         self.form.observe(lambda _: self.unfold(), "value")
+        self.table.observe(lambda _: self._show_ticked(), "ticked")
         visible(self.chips, edit is not None)
-        for part in (self.back, self.form, self.table):
+        for part in (self.back, self.form, self.table, self._together):
             visible(part, False)
 
     @property
     def controls(self) -> list[Any]:
-        return [self.chips, self.form, self.back, self.table, *self._buttons.values()]
+        own = [self.chips, self.form, self.back, self.table, self.clear]
+        return [*own, *self._buttons.values(), *self._boxes.values()]
+
+    @property
+    def ticked(self) -> tuple[str, ...]:
+        """The accessions of the studies that are ticked, in the order of the hits."""
+        on = set(self.table.ticked)
+        return tuple(hit.accession for hit in self._hits or () if hit.accession in on)
+
+    def tick(self, accessions: Iterable[str]) -> None:
+        """Tick these studies and no others."""
+        self.table.ticked = list(accessions)
 
     def show(self, hits: Hits) -> None:
         """Hits in place of what was shown before; an empty result says why."""
@@ -89,6 +113,7 @@ class HitsView(VBox):
         self.table.show([_cells(hit) for hit in hits])
         self.table.selected = ""
         self._buttons = {hit.accession: self._button(hit) for hit in hits[:MOST_CARDS]}
+        self._boxes = {hit.accession: self._box(hit) for hit in hits[:MOST_CARDS]}
         self._rows.children = [self._row(hit, rank) for rank, hit in enumerate(hits[:MOST_CARDS], start=1)]
         self.form.value = "table" if len(hits) > MOST_CARDS else "cards"
         self.unfold()
@@ -120,10 +145,50 @@ class HitsView(VBox):
             self._choose(self._hits.get(accession))
 
     def _row(self, hit: Hit, rank: int) -> Any:
-        return marked(HBox([HTML(_card(hit, rank)), self._buttons[hit.accession]]), "omics-hit")
+        deeds = VBox([self._buttons[hit.accession], self._boxes[hit.accession]])
+        return marked(HBox([HTML(_card(hit, rank)), marked(deeds, "omics-deeds")]), "omics-hit")
 
     def _button(self, hit: Hit) -> Button:
         return button(f"Open {hit.accession}", lambda: self._choose(hit), "omics-choose", tooltip=hit.title)
+
+    def _box(self, hit: Hit) -> Checkbox:
+        box = Checkbox(description=f"Choose {hit.accession}", indent=False)
+        box.observe(lambda change: self._tick_one(hit.accession, change["new"]), "value")
+        return marked(box, "omics-tick")
+
+    def _tick_one(self, accession: str, on: bool) -> None:
+        others = [other for other in self.table.ticked if other != accession]
+        if on != (accession in self.table.ticked):
+            self.table.ticked = [*others, accession] if on else others
+
+    def _show_ticked(self) -> None:
+        for accession, box in self._boxes.items():
+            box.value = accession in self.table.ticked
+        self._told.value = _together(self._hits, self.ticked) if self._hits else ""
+        visible(self._together, bool(self.ticked))
+
+
+def _together(hits: Hits, ticked: tuple[str, ...]) -> str:
+    """How many studies are ticked, and links to what can be made of all of them."""
+    asked = {
+        "question": f"{hits.query.text} {', '.join(ticked)}",
+        "limit": len(ticked),
+        "source": hits.source,
+    }
+    ways: list[object]
+    try:
+        ways = [
+            link_to("Make reports of these", "batch.ipynb", studies=list(ticked), source=hits.source),
+            link_to("Meta-analysis of these", "meta_analysis.ipynb", **asked)
+            if len(ticked) > 1
+            else "A meta-analysis needs two or more.",
+        ]
+    except SettingsError:
+        ways = ["These are too many for a link; choose fewer, or give a table of them to the batch page."]
+    return block(
+        el("p", el("strong", counted(len(ticked), "study", "studies"), " chosen"), role="status"),
+        el("p", [el("span", way) for way in ways], class_="omics-ways-on"),
+    )
 
 
 def _cells(hit: Hit) -> tuple[Cell, ...]:

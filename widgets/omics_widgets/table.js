@@ -66,6 +66,17 @@ export function moved(key, at, n, page) {
   return key in steps && n > 0 ? Math.min(n - 1, Math.max(0, at + steps[key])) : undefined;
 }
 
+/** The keys that are ticked after one is turned over; in the order of ticking. */
+export function toggled(ticked, key) {
+  return ticked.includes(key) ? ticked.filter((other) => other !== key) : [...ticked, key];
+}
+
+/** After all rows in sight of the filter are ticked or, if they were, no longer are; others stay as they are. */
+export function toggledAll(ticked, keys) {
+  const rest = ticked.filter((key) => !keys.includes(key));
+  return keys.every((key) => ticked.includes(key)) ? rest : [...rest, ...keys];
+}
+
 function make(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -118,6 +129,27 @@ function render({ model, el }) {
     return made;
   };
 
+  const box = (label, checked) => {
+    const made = make("input", { type: "checkbox", tabindex: -1, "aria-label": label });
+    made.checked = checked;
+    made.disabled = model.get("disabled");
+    return made;
+  };
+  const ticks = (row) => {
+    if (!model.get("tickable")) return [];
+    const key = String(row[0]);
+    const made = box(`Choose ${key}`, model.get("ticked").includes(key));
+    return [make("div", { role: "gridcell", class: "omics-cell omics-kind-tick" }, made)];
+  };
+  const keys = () => numbers.map((number) => String(rows[number][0]));
+  const tick = (ticked) => {
+    if (model.get("disabled")) return;
+    model.set("ticked", ticked);
+    model.save_changes();
+    retick();
+    draw();
+  };
+
   const line = (place) => {
     const row = rows[numbers[place]];
     const made = make("div", { role: "row", class: "omics-row", id: `${id}-${place}`, "aria-rowindex": place + 2 });
@@ -125,7 +157,7 @@ function render({ model, el }) {
     made.dataset.place = place;
     made.setAttribute("aria-selected", String(row[0]) === model.get("selected"));
     made.classList.toggle("omics-active", place === active);
-    made.append(...shown().map((item) => cell(row, item)));
+    made.append(...ticks(row), ...shown().map((item) => cell(row, item)));
     return made;
   };
 
@@ -156,13 +188,31 @@ function render({ model, el }) {
     count.textContent = numbers.length === rows.length ? all : `${numbers.length.toLocaleString("en")} of ${all}`;
     grid.setAttribute("aria-rowcount", numbers.length + 1);
     active = Math.min(active, Math.max(0, numbers.length - 1));
+    retick();
     measure();
   };
 
+  const every = make("div", { role: "columnheader", class: "omics-kind-tick" });
+  const retick = () => {
+    if (!model.get("tickable")) return;
+    const on = new Set(model.get("ticked"));
+    const n = keys().filter((key) => on.has(key)).length;
+    const made = box("Choose all that are listed", n > 0 && n === numbers.length);
+    made.tabIndex = 0;
+    made.indeterminate = n > 0 && n < numbers.length;
+    made.addEventListener("change", () => {
+      tick(toggledAll(model.get("ticked"), keys()));
+      every.firstChild.focus();
+    });
+    every.replaceChildren(made);
+  };
+
   const heads = () => {
-    head.style.setProperty("--omics-columns", shown().map(([column]) => column.width ?? "1fr").join(" "));
-    root.style.setProperty("--omics-columns", head.style.getPropertyValue("--omics-columns"));
+    const widths = [...(model.get("tickable") ? ["1.5rem"] : []), ...shown().map(([column]) => column.width ?? "1fr")];
+    root.style.setProperty("--omics-columns", widths.join(" "));
+    root.classList.toggle("omics-tickable", Boolean(model.get("tickable")));
     head.replaceChildren(
+      ...(model.get("tickable") ? [every] : []),
       ...shown().map(([column, at]) => {
         const sorted = order?.column === at;
         const mark = sorted ? (order.descending ? " ▼" : " ▲") : "";
@@ -170,7 +220,7 @@ function render({ model, el }) {
         press.addEventListener("click", () => {
           order = sorted && order.descending ? null : { column: at, descending: sorted };
           heads();
-          head.children[shown().findIndex(([, other]) => other === at)].firstChild.focus();
+          head.querySelectorAll(".omics-sort")[shown().findIndex(([, other]) => other === at)].focus();
           apply();
         });
         const sort = sorted ? (order.descending ? "descending" : "ascending") : "none";
@@ -213,6 +263,11 @@ function render({ model, el }) {
 
   const press = (event) => {
     if (event.target !== grid) return;
+    if (event.key === " " && model.get("tickable") && numbers.length) {
+      event.preventDefault();
+      tick(toggled(model.get("ticked"), keys()[active]));
+      return;
+    }
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       open(active);
@@ -231,6 +286,12 @@ function render({ model, el }) {
 
   const click = (event) => {
     const row = event.target.closest("[data-place]");
+    if (row && event.target.closest(".omics-kind-tick")) {
+      active = Number(row.dataset.place);
+      tick(toggled(model.get("ticked"), keys()[active]));
+      grid.focus(); // the box is drawn anew; the keyboard goes on from its row
+      return;
+    }
     if (row && !window.getSelection()?.toString()) open(Number(row.dataset.place));
   };
 
@@ -246,10 +307,19 @@ function render({ model, el }) {
   grid.addEventListener("scroll", soon);
   body.addEventListener("click", click);
   grid.addEventListener("keydown", press);
-  const disable = () => grid.setAttribute("aria-disabled", model.get("disabled"));
+  const disable = () => {
+    grid.setAttribute("aria-disabled", model.get("disabled"));
+    retick();
+    soon();
+  };
+  const ticked = () => {
+    retick();
+    soon();
+  };
   model.on("change:rows", take);
   model.on("change:columns change:caption", restyle);
   model.on("change:selected", soon);
+  model.on("change:ticked", ticked);
   model.on("change:disabled", disable);
   restyle();
   return () => {
@@ -258,6 +328,7 @@ function render({ model, el }) {
     model.off("change:rows", take);
     model.off("change:columns change:caption", restyle);
     model.off("change:selected", soon);
+    model.off("change:ticked", ticked);
     model.off("change:disabled", disable);
   };
 }

@@ -33,13 +33,18 @@ class Column(NamedTuple):
 
 
 class Table(AnyWidget):
-    """Rows whose first cell is their key; calls ``choose(key)`` when a person opens one. ``selected`` is its key."""
+    """Rows whose first cell is their key; calls ``choose(key)`` when a person opens one. ``selected`` is its key.
+
+    Where it is ``tickable`` each row has a tick box, and ``ticked`` are the keys of those that are on.
+    """
 
     _esm = _HERE.with_name("table.js")
     _css = PALETTE + _HERE.with_name("table.css").read_text(encoding="utf-8")
     columns = List(Dict()).tag(sync=True)
     rows = List(List()).tag(sync=True)
     selected = Unicode("").tag(sync=True)
+    tickable = Bool(False).tag(sync=True)
+    ticked = List(Unicode()).tag(sync=True)
     disabled = Bool(False).tag(sync=True)
     caption = Unicode("").tag(sync=True)
     noun = List(Unicode(), default_value=["row", "rows"]).tag(sync=True)
@@ -51,13 +56,20 @@ class Table(AnyWidget):
         *,
         caption: str = "",
         noun: tuple[str, str] = ("row", "rows"),
+        tickable: bool = False,
     ) -> None:
-        super().__init__(columns=[column._asdict() for column in columns], caption=caption, noun=list(noun))
+        super().__init__(
+            columns=[column._asdict() for column in columns],
+            caption=caption,
+            noun=list(noun),
+            tickable=tickable,
+        )
         self._choose = choose
         self.on_msg(self._on_message)
 
     def show(self, rows: Sequence[Sequence[Cell]]) -> None:
-        """These rows in place of those before."""
+        """These rows in place of those before, none of them ticked."""
+        self.ticked = []
         self.rows = [[clean(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
 
     def _on_message(self, _: Any, content: dict[str, Any], __: Any) -> None:

@@ -3,7 +3,7 @@ import test from "node:test";
 
 import { piece } from "./pieces.mjs";
 
-const { counts, haystack, inSight, matching, moved, ordered, values, written } = await piece("table");
+const { counts, haystack, inSight, matching, moved, ordered, toggled, toggledAll, values, written } = await piece("table");
 const rows = [
   ["GSE1", "Tamoxifen in MCF-7", "human", 8],
   ["GSE2", "Liver of mice", "mouse; rat", null],
@@ -55,4 +55,11 @@ test("numbers are written as people read them", () => {
   assert.deepEqual([2.6543, -0.5].map((value) => written(value, "change")), ["2.65", "-0.50"]);
   assert.equal(written(12.5, ""), "12.5");
   assert.equal(written("text", "p"), "text");
+});
+
+test("a tick is turned over alone, or with all that are listed while others stay", () => {
+  assert.deepEqual(toggled(["a", "b"], "a"), ["b"]);
+  assert.deepEqual(toggled(["a"], "b"), ["a", "b"]);
+  assert.deepEqual(toggledAll(["a", "z"], ["a", "b"]), ["z", "a", "b"]);
+  assert.deepEqual(toggledAll(["a", "z", "b"], ["a", "b"]), ["z"]);
 });
