@@ -140,13 +140,7 @@ def start_batch(
     checked = check(read_table(table), target, name=name, source=source, look=look)
     rows = checked.require(skip_invalid=skip_invalid)
     check_addresses(tuple(mail))
-    folder = Path(out).expanduser().resolve()
-    if len(str(folder)) > _LONGEST_PATH:
-        raise SettingsError(
-            f"the folder's name is longer than {_LONGEST_PATH} letters; choose a shorter one: {folder}"
-        )
-    _refuse_taken(folder)
-    make_folder(folder)
+    folder = _folder_for(out)
     n_jobs = jobs or default_jobs()
     plan = Plan(
         name=title or Path(checked.table).stem,
@@ -170,20 +164,30 @@ def start_batch(
         previous=previous,
         **_mark_of(table),
     )
-    inputs = {
-        "rows": _items(rows, checked.target, plan),
-        "plan": plan._asdict(),
-        "notebook": checked.target.notebook,
-    }
-    run = start_run(
-        batch_flow(n_jobs, fail_fast=fail_fast),
-        inputs,
+    return _driven(_begun(plan, _items(rows, target, plan), target, key, executor))
+
+
+def _folder_for(out: str | Path) -> Path:
+    """The folder of a batch, made; SettingsError for too long a name, DataError where another batch is writing."""
+    folder = Path(out).expanduser().resolve()
+    if len(str(folder)) > _LONGEST_PATH:
+        raise SettingsError(
+            f"the folder's name is longer than {_LONGEST_PATH} letters; choose a shorter one: {folder}"
+        )
+    _refuse_taken(folder)
+    make_folder(folder)
+    return folder
+
+
+def _begun(plan: Plan, items: list[dict[str, Any]], target: Target, key: str | None, executor: Any) -> Run:
+    return start_run(
+        batch_flow(plan.jobs, fail_fast=plan.fail_fast),
+        {"rows": items, "plan": plan._asdict(), "notebook": target.notebook},
         store=flows.run_store(),
         name=plan.name,
         key=key,
         executor=executor,
     )
-    return _driven(run)
 
 
 def _mark_of(table: Source) -> dict[str, str]:
