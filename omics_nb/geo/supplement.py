@@ -58,6 +58,8 @@ _KEYS = frozenset({
 # corner that says just "sample" may be meant for the columns beside it.
 _SAMPLE_KEY = re.compile(r"run|gsm|(sample|run|library|geo|patient|subject)[ _.-]?(id|name|accession)", re.I)
 _SAMPLE_NAME = r"GSM\d+|[SED]R[XRS]\d+|SAM(N|EA|D)\d+"
+# A table of more rows than this is of genes, whatever is written in its corner.
+_MOST_SAMPLES = 2_000
 # What HTSeq and STAR count beside the genes.
 _SUMMARIES = r"__[a-z][A-Za-z_]*|N_(?:unmapped|multimapping|noFeature|ambiguous)"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -402,7 +404,7 @@ def _table(grid: _Grid, name: str) -> SupplementTable:
         )
     notes = list(grid.notes)
     index = pd.Index(grid.columns[key].to_pylist(), dtype=object, name=grid.header[key] or "feature")
-    _refuse_samples(index, grid.header[key], name)
+    _refuse_samples(index, grid.header[key], [grid.header[place] for place in kept], name)
     if index.has_duplicates:
         notes.append(
             f"{name}: {int(index.duplicated().sum()):,} rows have a name that occurred before, "
@@ -441,9 +443,11 @@ def _table(grid: _Grid, name: str) -> SupplementTable:
     return SupplementTable(name, frame, annotation, is_counts, tuple(notes))
 
 
-def _refuse_samples(index: pd.Index, title: str, name: str) -> None:
+def _refuse_samples(index: pd.Index, title: str, columns: Sequence[str], name: str) -> None:
     """FormatError where the rows are samples: ages and batches are numbers too, and would read as values of genes."""
-    if _SAMPLE_KEY.fullmatch(title.strip()) or index.str.fullmatch(_SAMPLE_NAME).mean() > 0.5:
+    across = any(re.fullmatch(_SAMPLE_NAME, column) for column in columns)
+    by_title = _SAMPLE_KEY.fullmatch(title.strip()) and len(index) <= _MOST_SAMPLES and not across
+    if by_title or index.str.fullmatch(_SAMPLE_NAME).mean() > 0.5:
         raise FormatError(
             f"{name} has samples in its rows ({', '.join(map(str, index[:3]))} …), not genes. A table that describes "
             "samples gives groups (--groups FILE in the shell, study.with_factor in a cell); a table of values has "

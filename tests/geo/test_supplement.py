@@ -284,6 +284,18 @@ def test_real_tables_are_read(
     assert table.values.index[0] == first
 
 
+@pytest.mark.parametrize(("columns", "n_genes"), [("T1\tT2", 3_000), ("SRR1\tSRR2", 3)])
+def test_genes_below_a_corner_that_names_the_columns_are_read(
+    tmp_path: Path, columns: str, n_genes: int
+) -> None:
+    path = tmp_path / "counts.txt"
+    rows = [f"GENE{at}\t{at}\t7" for at in range(n_genes)]
+    path.write_text("\n".join([f"Sample_ID\t{columns}", *rows, ""]))
+    table = read_supplement(path)
+    assert table.values.shape == (n_genes, 2)
+    assert table.is_counts
+
+
 @pytest.mark.parametrize(
     "text",
     [
