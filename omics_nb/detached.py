@@ -42,11 +42,19 @@ _LIBRARIES = (
 )
 
 
+class _Around(NamedTuple):
+    """What a process has of the one that started it: it would read a relative path or find a module by these."""
+
+    environment: dict[str, str]
+    folder: str
+    path: list[str]
+
+
 class _Ready(NamedTuple):
-    """A process that waits to be asked, and the environment that it was started in."""
+    """A process that waits to be asked, and what it was started in."""
 
     process: subprocess.Popen[bytes]
-    environment: dict[str, str]
+    around: _Around
 
 
 _ready: list[_Ready] = []  # at most one; a list's pop is safe among threads
@@ -126,16 +134,20 @@ def _answer_to(verb: str, what: object, options: Mapping[str, object]) -> str:
 def prepare() -> None:
     """Start the process for the next run now. It waits without a limit, and ends with this one if it is not asked."""
     if not _ready:
-        _ready.append(_Ready(_spawn("prepared"), dict(os.environ)))
+        _ready.append(_Ready(_spawn("prepared"), _around()))
+
+
+def _around() -> _Around:
+    return _Around(dict(os.environ), os.getcwd(), list(sys.path))  # noqa: PTH109 - compared, not used
 
 
 def _taken() -> subprocess.Popen[bytes] | None:
-    """The process that was prepared, unless it is gone or the environment is no longer the one it was made for."""
+    """The process that was prepared, unless it is gone or what is around is no longer what it was made for."""
     try:
-        process, environment = _ready.pop()
+        process, around = _ready.pop()
     except IndexError:
         return None
-    if process.poll() is None and environment == os.environ:
+    if process.poll() is None and around == _around():
         return process
     with suppress(OSError):
         process.communicate()

@@ -45,6 +45,15 @@ def test_a_changed_environment_gets_a_process_of_its_own(
     assert not prepared.is_running()
 
 
+def test_another_folder_gets_a_process_that_is_in_it(
+    prepared: psutil.Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("gate").touch()
+    assert detached.start(GATED, gate="gate").result(60) == "OPEN!"
+    assert not prepared.is_running()
+
+
 def test_a_process_that_nobody_asks_ends_with_its_maker() -> None:
     code = (
         "from omics_nb import detached; detached.prepare(); print(detached._ready[0].process.pid, flush=True)"
