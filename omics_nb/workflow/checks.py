@@ -92,7 +92,7 @@ def _kind_problem(value: Any, kind: Any) -> str:
         problems = [problem(value, arm) for arm in arms]
         return "" if "" in problems else problems[0]
     if origin is Literal:
-        return "" if value in arms else repr(value)
+        return "" if any(_is(value, arm) for arm in arms) else _shown(value, arms)
     if is_typeddict(kind):
         return _fields_problem(value, kind)
     outer = origin or kind
@@ -101,6 +101,15 @@ def _kind_problem(value: Any, kind: Any) -> str:
     if not isinstance(value, outer) and not _counts_as(value, outer):
         return _a(value)
     return _inner_problem(value, outer, arms) if arms else ""
+
+
+def _is(value: Any, arm: Any) -> bool:
+    # By type first: arrays and frames are compared cell by cell.
+    return (isinstance(value, type(arm)) or _counts_as(value, type(arm))) and bool(value == arm)
+
+
+def _shown(value: object, arms: tuple[Any, ...]) -> str:
+    return repr(value) if isinstance(value, tuple(map(type, arms))) else _a(value)
 
 
 def _a(value: object) -> str:
@@ -112,6 +121,8 @@ def _counts_as(value: Any, kind: type) -> bool:
     """Whether a number that is no ``int`` or ``float``, NumPy's say, is one to everybody who computes with it."""
     import numbers
 
+    if kind is bool:  # bool_ before NumPy 2
+        return (type(value).__module__, type(value).__name__) in (("numpy", "bool"), ("numpy", "bool_"))
     wider = {int: numbers.Integral, float: numbers.Real, complex: numbers.Complex}
     return kind in wider and isinstance(value, wider[kind])
 
