@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from omics_nb.analysis.contrasts import read_contrasts
 from omics_nb.analysis.de import differential_expression
 from omics_nb.errors import AnalysisError, DesignError
 from omics_nb.records import Contrast, DEResult, Study
@@ -159,3 +161,12 @@ def test_what_cannot_be_compared_is_refused_with_the_way_out(
 ) -> None:
     with pytest.raises(error, match=said):
         refused(**options)
+
+
+@pytest.mark.parametrize(
+    "asked", ["treatment", {"treatment": 1, "drug": 2, "control": 3}, [], [["a", "b"]], [1, 2, 3]]
+)
+def test_what_is_no_contrast_is_told_whole(asked: Any) -> None:
+    told = asked[0] if isinstance(asked, list) and asked else asked
+    with pytest.raises(DesignError, match=re.escape(f"not {told!r}; in a table")):
+        read_contrasts(asked)
