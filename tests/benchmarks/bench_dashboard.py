@@ -1,12 +1,12 @@
 """From an address to a form that can be used, and what each further visitor costs: ours and its peers in one run.
 
-``python -m tests.benchmarks.bench_dashboard [--rounds N] [--small]`` in the peers' environment (``make bench``). The
-same small form (a question, a choice, a button; pandas imported) is served by our dashboard with forked and with plain
-kernels, by Voila alone, by Solara and by Panel, where they are installed, and visited by turns in Debian's chromium.
-``explore.ipynb`` is the real page; the button of a run's panel tells how soon "cancelling" shows. Solara and Panel run
-all visitors in one process: less memory, and who computes keeps all others waiting. Without a network Solara's page
-needs ``ipyvuetify<2``, whose assets ``solara-assets`` has. Seconds are medians; MB are private memory of the server
-and all its processes.
+``python -m tests.benchmarks.bench_dashboard [--rounds N] [--small] [--only WORD]`` in the peers' environment (``make
+bench``). The same small form (a question, a choice, a button; pandas imported) is served by our dashboard with forked
+and with plain kernels, by Voila alone, by Solara and by Panel, where they are installed, and visited by turns in
+Debian's chromium. ``explore.ipynb`` is the real page; the button of a run's panel tells how soon "cancelling" shows.
+Solara and Panel run all visitors in one process: less memory, and who computes keeps all others waiting. Without a
+network Solara's page needs ``ipyvuetify<2``, whose assets ``solara-assets`` has. Seconds are medians; MB are private
+memory of the server and all its processes.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def ours(name: str, page: str, folder: Path, notebooks: Path, *options: str) -> 
         )
 
 
-def pages(folder: Path, small: bool) -> list[tuple[str, Callable[[], Any]]]:
+def pages(folder: Path, small: bool, only: str) -> list[tuple[str, Callable[[], Any]]]:
     """What is compared: a name and how to serve it."""
     notebooks = folder / "notebooks"
     notebooks.mkdir()
@@ -159,7 +159,7 @@ def pages(folder: Path, small: bool) -> list[tuple[str, Callable[[], Any]]]:
     ]
     installed = {"form, Solara": "solara", "form, Panel": "panel"}
     found = [row for row in others if row[0] not in installed or importlib.util.find_spec(installed[row[0]])]
-    return explore if small else explore + found
+    return [row for row in (explore if small else explore + found) if only in row[0]]
 
 
 def first_html(served: Served) -> float:
@@ -223,13 +223,13 @@ def cancel_shown(browser: Any, folder: Path) -> list[float]:
     return took
 
 
-def measure(rounds: int, small: bool) -> tuple[list[Served], list[float]]:
+def measure(rounds: int, small: bool, only: str) -> tuple[list[Served], list[float]]:
     from playwright.sync_api import Error, sync_playwright
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright, ExitStack() as running:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         running.callback(browser.close)
-        found = [running.enter_context(start()) for _, start in pages(Path(name), small)]
+        found = [running.enter_context(start()) for _, start in pages(Path(name), small, only)]
         contexts = {served.name: browser.new_context() for served in found}
         for served in found:  # libraries, and the browser's cache
             try:
@@ -245,7 +245,7 @@ def measure(rounds: int, small: bool) -> tuple[list[Served], list[float]]:
                 page.close(run_before_unload=True)
         for served in working:
             served.private = per_visitor(contexts[served.name], served, 1 if small else 4)
-        return found, cancel_shown(browser, Path(name))
+        return found, [] if only else cancel_shown(browser, Path(name))
 
 
 def show(found: list[Served], cancelled: list[float]) -> None:
@@ -257,7 +257,11 @@ def show(found: list[Served], cancelled: list[float]) -> None:
             continue
         html, usable = statistics.median(served.html), statistics.median(served.usable)
         print(f"| {served.name} | {html:.2f} | {usable:.2f} | {served.private:.0f} |")
-    by_name = {served.name: served for served in found}
+    if cancelled:
+        show_goals({served.name: served for served in found}, cancelled)
+
+
+def show_goals(by_name: dict[str, Served], cancelled: list[float]) -> None:
     forked, plain = by_name["explore, forked"], by_name["explore, plain"]
     ratio = statistics.median(plain.html) / statistics.median(forked.html)
     usable = statistics.median(forked.usable)
@@ -275,12 +279,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--small", action="store_true", help="One round, of our own page alone.")
+    parser.add_argument("--only", default="", metavar="WORD", help="Pages with this in their name, no goals.")
     asked = parser.parse_args()
     missing = [name for name in ("voila", "playwright") if importlib.util.find_spec(name) is None]
     if missing or not Path(CHROMIUM).exists():
         print(f"left out: {' and '.join([*missing, CHROMIUM])} needed")
         return
-    show(*measure(1 if asked.small else asked.rounds, asked.small))
+    show(*measure(1 if asked.small else asked.rounds, asked.small, asked.only))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ PRELOAD = (
     "ipykernel.ipkernel",
     "ipykernel.debugger",
     "tornado.platform.asyncio",
+    "psutil",
+    "zmq.utils.garbage",
     "IPython.core.completerlib",
     "IPython.core.debugger",
     "IPython.core.logger",
