@@ -29,7 +29,7 @@ from .agents.query import understand
 from .agents.report import report as write_report
 from .agents.search import search
 from .analysis.contrasts import read_contrasts
-from .analysis.de import OPTIONS, Method
+from .analysis.de import Method, check_options
 from .analysis.design import check_contrast
 from .analysis.enrichment import Enrichment, GeneSets, read_gene_sets
 from .analysis.fitness import Fitness
@@ -375,7 +375,7 @@ def start_report(
     ``differential_expression``, such as ``{"robust": True}``. A run ``run_id`` that the store here has is taken as it
     is, so that an executed report is shown again and not made again; elsewhere the same inputs start a run.
     QuestionError with neither question nor study, and for groups of no study; DesignError for a ``contrast`` that is
-    not three texts; AnalysisError for options that the fit does not have.
+    not three texts; AnalysisError for options that the fit does not take.
     """
     if run_id:
         with suppress(RunNotFoundError):
@@ -408,9 +408,7 @@ def _as_lists(contrasts: Sequence[Contrast]) -> list[str] | list[list[str]]:
 
 
 def _known(options: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = [name for name in options if name not in OPTIONS]
-    if unknown:
-        raise AnalysisError(f"the fit has no option {', '.join(unknown)}; it has {', '.join(OPTIONS)}")
+    check_options(options)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
 
 

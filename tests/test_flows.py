@@ -9,7 +9,7 @@ import pytest
 
 import omics_nb as omics
 from omics_nb.agents.analysis import best_proposal
-from omics_nb.errors import DesignError, FlowError, RunFailedError, RunNotFoundError
+from omics_nb.errors import AnalysisError, DesignError, FlowError, RunFailedError, RunNotFoundError
 from omics_nb.reporting import Report
 
 QUESTION = "vemurafenib in melanoma, human, at least 6 samples"
@@ -159,4 +159,22 @@ def test_a_report_of_a_contrast_that_is_not_three_texts_is_refused_before_it_sta
     before = len(omics.runs())
     with pytest.raises(DesignError, match=r"three texts, \[factor, tested, reference\], not .*a; b; c"):
         omics.start_report(study="GSE9000003", source="demo", contrast=wrong)  # type: ignore[arg-type]
+    assert len(omics.runs()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"rebust": True}, "no option rebust; it has log2"),
+        ({"robust": "false"}, "robust of the fit is true or false, not 'false'"),
+        ({"log2": 1}, "log2 of the fit is true or false, not 1"),
+        ({"lfc": "0.5"}, "lfc of the fit is a number, not '0.5'"),
+    ],
+)
+def test_options_that_the_fit_does_not_take_are_refused_before_it_starts(
+    options: dict[str, object], told: str
+) -> None:
+    before = len(omics.runs())
+    with pytest.raises(AnalysisError, match=told):
+        omics.start_report(study="GSE9000003", source="demo", options=options)
     assert len(omics.runs()) == before

@@ -65,6 +65,20 @@ _INSTEAD = {
 }
 
 
+def check_options(options: Mapping[str, Any]) -> None:
+    """AnalysisError for an option that the fit does not have, or a text where it is a number, true or false.
+
+    Tables and notebooks bring texts, and "false" would count as true.
+    """
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise AnalysisError(f"the fit has no option {name}; it has {', '.join(OPTIONS)}")
+        if (name == "log2" or isinstance(OPTIONS[name], bool)) and not isinstance(value, bool | None):
+            raise AnalysisError(f"the option {name} of the fit is true or false, not {value!r}")
+        if name in ("lfc", "confidence") and isinstance(value, bool | str):
+            raise AnalysisError(f"the option {name} of the fit is a number, not {value!r}")
+
+
 def differential_expression(
     study: Study,
     *,
