@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +22,7 @@ from .cache import LEASE_S, Cache, CachedFile, Lease, size_text
 from .cache import cache_info as cache_info
 from .cache import cache_prune as cache_prune
 from .cache import cache_verify as cache_verify
+from .follower import Follower
 from .http import Http, check_allowed, first_bytes, host_of, plain_url, raise_for_status
 from .verify import Inspector
 from .verify import Limits as Limits
@@ -212,10 +215,36 @@ def _read_response(job: _Job, file: BinaryIO, response: httpx.Response) -> None:
         _note_headers(job, response)
     # A server may mark a gzip file itself as an encoding; the file is what is wanted, not its text.
     # As the chunks come: what httpx would gather into larger ones is lost when the connection is cut.
-    for chunk in response.iter_raw():
-        job.inspector.feed(chunk)
-        file.write(chunk)
-        _keep_lease(job)
+    with _written_behind(file) as write:
+        for chunk in response.iter_raw():
+            job.inspector.feed(chunk)
+            write(chunk)
+            _keep_lease(job)
+
+
+@contextmanager
+def _written_behind(file: BinaryIO) -> Iterator[Callable[[bytes], None]]:
+    """A ``write`` whose work a thread does; all of it is in the file when the block ends, however it ends.
+
+    A cut connection is resumed after what was read, so nothing that was read may be missing.
+    """
+    writer, batch, waiting = Follower(file.write), list[bytes](), 0
+
+    def write(chunk: bytes) -> None:
+        nonlocal batch, waiting
+        batch.append(chunk)
+        waiting += len(chunk)
+        if waiting >= _CHUNK:
+            writer.give(batch)
+            batch, waiting = [], 0
+
+    try:
+        yield write
+    finally:
+        try:
+            writer.finish(batch)
+        finally:
+            writer.close()
 
 
 def _continues(job: _Job, response: httpx.Response) -> bool:
