@@ -16,7 +16,7 @@ _MOST_WAITING = 8
 class Follower:
     """Calls ``take`` with each piece, in order. Its thread starts with the first batch and ends with ``close``."""
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
+    def __init__(self, take: Callable[[bytes], object]) -> None:
         self._take = take
         self._batches: Queue[Sequence[bytes] | None] = Queue(_MOST_WAITING)
         self._error: BaseException | None = None
