@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -334,7 +335,7 @@ class Batch:
         return (
             f"{path.name} has changed since batch {self.id} was made of it, and its rows are run as they were then. "
             f"For the table as it is now run it again into the same folder: finished rows stay done. "
-            f"omics-nb batch run {path} … --out {self.out}"
+            f"omics-nb batch run {shlex.quote(str(path))} … --out {shlex.quote(str(self.out))}"
         )
 
     # --- steering ----------------------------------------------------------------------------------------------------

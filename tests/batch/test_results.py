@@ -190,7 +190,8 @@ def test_what_all_rows_say_is_told_once(done: Batch) -> None:
 
 
 def test_a_retry_says_that_the_table_was_mended_since(tmp_path: Path, acts: Path) -> None:
-    table = tmp_path / "ten.csv"
+    table = tmp_path / "my tables" / "ten.csv"
+    table.parent.mkdir()
     table.write_text("do\nfail\n")
     made = start_batch(table, acts, out=tmp_path / "out").wait(60)
     assert made.changed_table == ""
@@ -199,6 +200,7 @@ def test_a_retry_says_that_the_table_was_mended_since(tmp_path: Path, acts: Path
     assert told.exit_code == 8
     assert "ten.csv has changed since batch" in told.stderr
     assert "finished rows stay done" in told.stderr
+    assert f"batch run '{table}'" in " ".join(told.stderr.split())
 
 
 @pytest.mark.browser

@@ -84,6 +84,7 @@ def test_a_run_that_this_store_lacks_is_told_and_the_groups_are_there(run: Any, 
         {"contrast": ["agent", "gold", "vehicle"]},
         {"contrast": "agent"},
         {"contrast": ["agent", "tamoxifen", "vehicle"], "groups": [1]},
+        {"contrast": ["agent", "tamoxifen", "vehicle"], "platform": ["GPL900001"]},
     ],
 )
 def test_a_comparison_that_does_not_fit_is_a_card_and_changes_nothing(

@@ -315,7 +315,10 @@ def _read(wanted: Mapping[str, Any], study: Study) -> tuple[str, Contrast, dict[
         )
     if not isinstance(groups, Mapping) or not all(_texts(keys) for keys in groups.values()):
         raise DesignError(f"groups are lists of samples by the name of their side, not {groups!r}")
-    platform = study.choose_platform(wanted.get("platform"))
+    named = wanted.get("platform")
+    if not isinstance(named, str | None):
+        raise DesignError(f"the platform of a comparison is a text, not {named!r}")
+    platform = study.choose_platform(named)
     own = {key: side for side in _SIDES for key in groups.get(side, ())}
     if own:
         known = {str(key): own.get(str(key), "out") for key in study.matrix(platform).columns}
