@@ -9,6 +9,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from tests.ncbi.server import LoopbackNcbi
+
 Write = Callable[..., Path]
 
 #: A notebook whose one cell does what the parameter ``do`` says.
@@ -72,3 +74,12 @@ def read(path: Path) -> Any:
 def printed(notebook: Any) -> str:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return "\n".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs)
+
+
+@pytest.fixture
+def at_ncbi(ncbi_server: LoopbackNcbi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoopbackNcbi:
+    """The loopback NCBI as the source of this test, with a cache of its own."""
+    for name, value in ncbi_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMICS_CACHE", str(tmp_path / "cache"))
+    return ncbi_server

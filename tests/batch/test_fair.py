@@ -17,14 +17,6 @@ from tests.ncbi.server import LoopbackNcbi
 pytestmark = pytest.mark.filterwarnings("default")  # nbclient and zmq warn of their own dependencies
 
 
-@pytest.fixture
-def at_ncbi(ncbi_server: LoopbackNcbi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoopbackNcbi:
-    for name, value in ncbi_server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OMICS_CACHE", str(tmp_path / "cache"))
-    return ncbi_server
-
-
 def test_rows_that_want_one_study_download_it_once_within_the_limit(
     at_ncbi: LoopbackNcbi, tmp_path: Path
 ) -> None:

@@ -160,14 +160,6 @@ def test_the_shell_checks_against_the_source_that_it_is_given(tmp_path: Path) ->
     assert (found["rows"], found["right"]) == (2, 1)
 
 
-@pytest.fixture
-def at_ncbi(ncbi_server: LoopbackNcbi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoopbackNcbi:
-    for name, value in ncbi_server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("OMICS_CACHE", str(tmp_path / "cache"))
-    return ncbi_server
-
-
 def test_ncbi_is_asked_which_files_there_are_and_no_more(at_ncbi: LoopbackNcbi, tmp_path: Path) -> None:
     at_ncbi.enforce_limit = True
     rows = [{"study": "GSE42872"}, {"study": "GSE42872"}, {"study": "GSE8"}]
